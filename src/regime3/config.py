@@ -1,0 +1,435 @@
+"""Settings: one frozen tree, loaded once, every field documented, nothing unknown accepted.
+
+`load(lab)` merges defaults < `regime3.toml` < REGIME3_SECTION_NAME environment < flags, checks
+types and bounds, and refuses to start with the line and the fix. `render()` writes the file that
+`r3 init` makes; `origins()` says which layer won. The resolved tree is saved in every checkpoint.
+
+This module reads the settings file only; it knows nothing of models or GPUs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from regime3.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "REGIME3_"
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A documented field. `low` and `high` are inclusive bounds."""
+    metadata = {"doc": doc, "low": low, "high": high, "choices": choices}
+    if isinstance(default, tuple):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model being trained."""
+
+    name: str = setting("", "Shown by viewers; empty: the name of the model's folder or hub id.")
+    max_length: int = setting(4096, "Longest example, tokens.", low=16, high=1 << 20)
+    attention: str = setting(
+        "sdpa", "Attention implementation.", choices=("sdpa", "eager", "flash_attention_2")
+    )
+    gradient_checkpointing: str = setting(
+        "auto", "Trade compute for memory; auto: on with a GPU.", choices=("auto", "on", "off")
+    )
+
+
+@dataclass(frozen=True)
+class Train:
+    """The optimizer. The schedule is a warm-up, then constant."""
+
+    learning_rate: float = setting(2e-5, "Constant rate after the warm-up.", low=0.0, high=1.0)
+    warmup_steps: int = setting(20, "Steps to reach the rate; at least 1.", low=1, high=10**6)
+    weight_decay: float = setting(0.0, "AdamW decay.", low=0.0, high=1.0)
+    beta1: float = setting(0.9, "AdamW first moment.", low=0.0, high=0.999999)
+    beta2: float = setting(0.95, "AdamW second moment.", low=0.0, high=0.999999)
+    max_grad_norm: float = setting(1.0, "Gradient clipping; 0 switches it off.", low=0.0, high=1e6)
+    window_tokens: int = setting(
+        16384, "Tokens an optimizer step gathers before it closes.", low=16, high=1 << 24
+    )
+    window_rows_max: int = setting(64, "Rows an optimizer step gathers at most.", low=1, high=65536)
+    seed: int = setting(0, "Seed of dropout and of everything else drawn.", low=0, high=2**31 - 1)
+    device: str = setting("auto", "auto: CUDA where there is one.", choices=("auto", "cpu", "cuda"))
+    threads: int = setting(
+        0, "CPU threads of the worker; 0: the machine's cores.", low=0, high=1024
+    )
+    spike_factor: float = setting(
+        10.0, "A loss this many times its running mean raises an alert.", low=1.0, high=1e6
+    )
+    bad_windows_max: int = setting(
+        20, "Non-finite windows in a row before the worker gives up.", low=1, high=10**6
+    )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Token budget of a micro-batch: learned, remembered, halved on out of memory."""
+
+    token_budget: int = setting(
+        0, "First budget, padded tokens; 0: derive it.", low=0, high=1 << 24
+    )
+    token_budget_max: int = setting(65536, "The budget never grows past it.", low=16, high=1 << 24)
+    grow_after_windows: int = setting(
+        200, "Clean windows before the budget grows by an eighth.", low=1, high=10**9
+    )
+    rehearse: bool = setting(True, "Find the first budget on a GPU before any data is touched.")
+    loss_chunk_tokens: int = setting(
+        1024, "Supervised positions whose logits exist at one time.", low=16, high=1 << 20
+    )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """When to seal and what to keep."""
+
+    save_steps: int = setting(1000, "Seal after this many steps.", low=1, high=10**9)
+    save_minutes: float = setting(30.0, "Seal after this many minutes.", low=0.05, high=10**6)
+    keep_newest: int = setting(3, "Newest full checkpoints kept.", low=2, high=10**6)
+    keep_best: int = setting(1, "Best checkpoints by validation loss kept.", low=0, high=1000)
+    keep_daily: int = setting(7, "Days of which the last checkpoint is kept.", low=0, high=10**5)
+    space_gb_max: float = setting(
+        100.0, "Checkpoints together stay under this, protected ones excepted.", low=0.01, high=1e6
+    )
+    snapshot_at: str = setting("03:00", "Local time of the daily snapshot; empty: none.")
+    snapshots_max: int = setting(14, "Daily snapshots kept.", low=0, high=10**5)
+    free_gb_min: float = setting(
+        2.0, "Training pauses when less than this plus one checkpoint is free.", low=0.0, high=1e6
+    )
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Admission."""
+
+    settle_s: float = setting(
+        2.0,
+        "A file in the inbox is whole when its size and time stood still so long.",
+        low=0.0,
+        high=86400.0,
+    )
+    poll_s: float = setting(
+        0.5, "How often inbox and control are looked at.", low=0.05, high=3600.0
+    )
+    row_bytes_max: int = setting(8 << 20, "A longer line is buried.", low=64, high=1 << 30)
+    shuffle: bool = setting(True, "Rows of a file come in a shuffled order, keyed by its content.")
+    passes: int = setting(1, "Times a file is trained unless its sidecar says.", low=1, high=1000)
+    passes_max: int = setting(100, "More passes than this are refused.", low=1, high=10**6)
+    mostly_bad: float = setting(
+        0.5, "A file fails whole when more than this share of its rows is bad.", low=0.0, high=1.0
+    )
+
+
+@dataclass(frozen=True)
+class Examples:
+    """How rows become supervised tokens."""
+
+    system_prompt: str = setting("", "Put before conversations that have none; empty: nothing.")
+    profile: str = setting(
+        "emoji",
+        "How thinking is written: emoji runs, or the template's think tags.",
+        choices=("emoji", "think-tags"),
+    )
+    think_emoji: str = setting("🤔", "Opens thinking.")
+    think_count: int = setting(4, "Think emojis in a run.", low=1, high=16)
+    stop_emoji: str = setting("🛑", "Closes thinking.")
+    stop_count_min: int = setting(2, "Fewest stop emojis in a run.", low=1, high=16)
+    stop_count_max: int = setting(4, "Most stop emojis in a run.", low=1, high=16)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Rows of validation/, never trained."""
+
+    every_steps: int = setting(50, "Evaluate so often.", low=1, high=10**9)
+    rows_max: int = setting(64, "Rows evaluated each time, at most.", low=0, high=10**6)
+    preview_rows: int = setting(4, "Greedy answers written each time.", low=0, high=10**4)
+    preview_tokens_max: int = setting(64, "Longest greedy answer, tokens.", low=1, high=1 << 16)
+    time_share_max: float = setting(0.02, "Share of training time it may take.", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """The process that owns the queue and the worker."""
+
+    heartbeat_timeout_s: float = setting(
+        300.0, "A worker silent for longer is killed and restarted.", low=1.0, high=86400.0
+    )
+    start_timeout_s: float = setting(
+        900.0, "The same while it loads, rehearses or writes a checkpoint.", low=5.0, high=86400.0
+    )
+    restarts_max: int = setting(5, "Deaths without progress before FATAL.", low=1, high=10**6)
+    backoff_s: float = setting(
+        1.0, "First wait before a restart; it doubles.", low=0.0, high=3600.0
+    )
+    backoff_s_max: float = setting(60.0, "Longest wait before a restart.", low=0.0, high=86400.0)
+    stop_timeout_s: float = setting(
+        120.0, "How long a worker may take to seal and leave.", low=1.0, high=86400.0
+    )
+
+
+@dataclass(frozen=True)
+class Status:
+    """What viewers read."""
+
+    write_s: float = setting(0.5, "Fastest rewrite of the status file.", low=0.05, high=60.0)
+    recent_examples: int = setting(8, "Validation answers kept for viewers.", low=0, high=1000)
+    log_mb_max: float = setting(20.0, "A log file is rotated past this.", low=0.1, high=10**5)
+    fine_steps_max: int = setting(
+        2_000_000, "Steps kept at full resolution; coarser tiers keep all.", low=1000, high=10**9
+    )
+
+
+@dataclass(frozen=True)
+class Web:
+    """The live page."""
+
+    host: str = setting("127.0.0.1", "Address to bind; others than loopback need a token.")
+    port: int = setting(8080, "Port of the live page.", low=0, high=65535)
+    token: str = setting("", "Asked of every viewer when the page is not on loopback.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole tree; one attribute a section of regime3.toml."""
+
+    model: Model = field(default_factory=Model)
+    train: Train = field(default_factory=Train)
+    memory: Memory = field(default_factory=Memory)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    queue: Queue = field(default_factory=Queue)
+    examples: Examples = field(default_factory=Examples)
+    validation: Validation = field(default_factory=Validation)
+    supervisor: Supervisor = field(default_factory=Supervisor)
+    status: Status = field(default_factory=Status)
+    web: Web = field(default_factory=Web)
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Sections to names to plain values, as saved in a checkpoint."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings and where each value came from: `origins["train.seed"]` is a place."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def sections() -> dict[str, type]:
+    """Section name to its dataclass, in order."""
+    hints = typing.get_type_hints(Settings)
+    return {f.name: hints[f.name] for f in fields(Settings)}
+
+
+def load(
+    path: Path | None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Resolved:
+    """Merge the layers and check them.
+
+    `flags` maps "section.name" to a value or text. Raises `SettingsError` with FILE:LINE.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    text = path.read_text(encoding="utf-8") if path is not None and path.exists() else ""
+    layers = [
+        _from_file(str(path), text),
+        _from_environment(os.environ if environment is None else environment),
+        {key: (f"--set {key}", value) for key, value in (flags or {}).items()},
+    ]
+    for layer in layers:
+        for key, (place, raw) in layer.items():
+            values[key] = _checked(key, raw, place)
+            origins[key] = place
+    tree = {
+        name: kind(
+            **{key.split(".")[1]: v for key, v in values.items() if key.split(".")[0] == name}
+        )
+        for name, kind in sections().items()
+    }
+    settings = Settings(**tree)
+    _check_together(settings, origins)
+    return Resolved(settings, {key: origins.get(key, "default") for key in _keys()})
+
+
+def render(overrides: Mapping[str, Any] | None = None) -> str:
+    """The text of a documented regime3.toml; settings at their default stand commented out."""
+    overrides = overrides or {}
+    lines = [
+        "# Settings of this lab. Commented lines show the defaults. The environment",
+        "# (REGIME3_TRAIN_SEED=1) and flags (--set train.seed=1) win over this file.",
+    ]
+    for section, kind in sections().items():
+        lines += ["", f"# {kind.__doc__}", f"[{section}]"]
+        for item in fields(kind):
+            key = f"{section}.{item.name}"
+            default = kind().__getattribute__(item.name)
+            lines.append(f"# {item.metadata['doc']}{_bounds(item.metadata)}")
+            mark = "" if key in overrides else "# "
+            lines.append(f"{mark}{item.name} = {_toml(overrides.get(key, default))}")
+    return "\n".join(lines) + "\n"
+
+
+def _bounds(metadata: Mapping[str, Any]) -> str:
+    if metadata["choices"]:
+        return " One of: " + ", ".join(metadata["choices"]) + "."
+    if metadata["low"] is not None:
+        return f" From {metadata['low']:g} to {metadata['high']:g}."
+    return ""
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return repr(value)
+
+
+def _keys() -> dict[str, Any]:
+    """Every "section.name" and its dataclass field."""
+    return {
+        f"{section}.{item.name}": item
+        for section, kind in sections().items()
+        for item in fields(kind)
+    }
+
+
+def _from_file(name: str, text: str) -> dict[str, tuple[str, Any]]:
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        place = f"{name}:{line.group(1)}" if line else name
+        raise SettingsError(place, f"not TOML: {error}", "Mend the line") from None
+    found: dict[str, tuple[str, Any]] = {}
+    for section, body in tree.items():
+        place = f"{name}:{_line_of(text, section, None)}"
+        if section not in sections():
+            raise SettingsError(
+                place, f"unknown section [{section}]", _did_you_mean(section, sections())
+            )
+        if not isinstance(body, dict):
+            raise SettingsError(
+                place, f"{section} is a section", f"Write [{section}] and its settings below"
+            )
+        for key, value in body.items():
+            found[f"{section}.{key}"] = (f"{name}:{_line_of(text, section, key)}", value)
+    return found
+
+
+def _line_of(text: str, section: str, key: str | None) -> int:
+    """1-based line of a section header or of a key in it; tomllib does not keep them."""
+    current = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*\"?([^\]\"]+)\"?\s*\]", line)
+        if header:
+            current = header.group(1).strip()
+            if key is None and current == section:
+                return number
+        named = re.match(r"\s*\"?([\w.-]+)\"?\s*=", line)
+        if named and key is not None and current == section and named.group(1) == key:
+            return number
+        if named and named.group(1) in (section, f"{section}.{key}") and not current:
+            return number
+    return 1
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """REGIME3_SECTION_NAME; other REGIME3_ variables that name no section are left alone."""
+    found: dict[str, tuple[str, Any]] = {}
+    for variable, value in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+        if section in sections() and key:
+            found[f"{section}.{key}"] = (f"environment {variable}", value)
+    return found
+
+
+def _did_you_mean(word: str, known: typing.Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(word, names, 1)
+    return f"Did you mean {near[0]}?" if near else "Known: " + ", ".join(names)
+
+
+def _checked(key: str, raw: Any, place: str) -> Any:
+    """The value in its field's type and bounds, or `SettingsError`."""
+    item = _keys().get(key)
+    if item is None:
+        raise SettingsError(place, f"unknown setting {key}", _did_you_mean(key, _keys()))
+    kind = typing.get_type_hints(sections()[key.split(".")[0]])[item.name]
+    value = _converted(key, raw, kind, place)
+    low, high, choices = (item.metadata[name] for name in ("low", "high", "choices"))
+    if choices and value not in choices:
+        raise SettingsError(
+            place, f"{key} = {raw!r} is not a choice", "Use one of " + ", ".join(choices)
+        )
+    if low is not None and not low <= value <= high:
+        raise SettingsError(place, f"{key} = {raw!r} is out of bounds", f"Use {low:g} to {high:g}")
+    return value
+
+
+def _converted(key: str, raw: Any, kind: type | types.UnionType, place: str) -> Any:
+    if kind is bool and isinstance(raw, str) and raw.lower() in ("true", "false", "1", "0"):
+        return raw.lower() in ("true", "1")
+    if kind is int and isinstance(raw, str) and re.fullmatch(r"-?\d+", raw):
+        return int(raw)
+    if kind is float and isinstance(raw, str | int) and not isinstance(raw, bool):
+        try:
+            return float(raw)
+        except ValueError:
+            pass
+    elif isinstance(kind, type) and type(raw) is kind:
+        return raw
+    wanted = getattr(kind, "__name__", str(kind))
+    raise SettingsError(
+        place, f"{key} = {raw!r} is not of type {wanted}", f"Write a value of type {wanted}"
+    )
+
+
+def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
+    """What no single field can know."""
+    examples = settings.examples
+    if examples.stop_count_min > examples.stop_count_max:
+        place = origins.get("examples.stop_count_min") or origins.get("examples.stop_count_max", "")
+        raise SettingsError(place, "examples.stop_count_min exceeds stop_count_max", "Lower it")
+    if examples.profile == "emoji" and not (examples.think_emoji and examples.stop_emoji):
+        raise SettingsError(
+            origins.get("examples.think_emoji", "examples"),
+            "an emoji is empty",
+            'Set both, or profile = "think-tags"',
+        )
+    if settings.checkpoint.snapshot_at and not re.fullmatch(
+        r"([01]\d|2[0-3]):[0-5]\d", settings.checkpoint.snapshot_at
+    ):
+        place = origins.get("checkpoint.snapshot_at", "")
+        raise SettingsError(place, "checkpoint.snapshot_at is not a time", 'Write it as "03:00"')
+    if settings.model.max_length > settings.memory.token_budget_max:
+        place = origins.get("model.max_length") or origins.get("memory.token_budget_max", "default")
+        raise SettingsError(
+            place, "model.max_length exceeds memory.token_budget_max", "Raise token_budget_max"
+        )

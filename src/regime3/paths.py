@@ -1,0 +1,168 @@
+"""Every path of a lab, in one place. Nobody else joins path strings.
+
+A lab is one folder that holds all state and no absolute path, so it can be moved or rsynced.
+This module only names places; it creates and reads nothing (`disk` writes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTINGS_NAME = "regime3.toml"
+LANES = ("high", "normal", "low")
+STATE_FOLDERS = ("processing", "recently_completed", "failed")
+SEAL_DIGITS = 8
+ID12 = 12
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The lab at `root`. Properties are folders and files; methods take what names them."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.root / SETTINGS_NAME
+
+    @property
+    def inbox(self) -> Path:
+        return self.root / "inbox"
+
+    def inbox_lane(self, lane: str) -> Path:
+        return self.inbox / lane
+
+    @property
+    def queue(self) -> Path:
+        return self.root / "queue"
+
+    def queue_folder(self, name: str) -> Path:
+        """A lane (high, normal, low) or a state (processing, recently_completed, failed)."""
+        return self.queue / name
+
+    @property
+    def admitting(self) -> Path:
+        """Files taken from the inbox whose admission is not complete."""
+        return self.queue / ".admitting"
+
+    @property
+    def meta_root(self) -> Path:
+        return self.queue / "meta"
+
+    def meta(self, file_id: str) -> Path:
+        return self.meta_root / file_id
+
+    def meta_file(self, file_id: str) -> Path:
+        return self.meta(file_id) / "meta.json"
+
+    def index_file(self, file_id: str) -> Path:
+        return self.meta(file_id) / "index.bin"
+
+    def buried_file(self, file_id: str) -> Path:
+        return self.meta(file_id) / "buried.jsonl"
+
+    def data_name(self, name: str, file_id: str) -> str:
+        """`NAME@id12.jsonl`, the same in every queue folder."""
+        return f"{name}@{file_id[:ID12]}.jsonl"
+
+    @property
+    def model_base(self) -> Path:
+        return self.root / "models" / "base"
+
+    @property
+    def current_model(self) -> Path:
+        """A relative link to the head checkpoint."""
+        return self.root / "models" / "current_model"
+
+    @property
+    def validation(self) -> Path:
+        return self.root / "validation"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    def seal(self, number: int) -> Path:
+        return self.checkpoints / f"{number:0{SEAL_DIGITS}d}"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    def snapshot(self, day: str) -> Path:
+        """`day` is YYYY-MM-DD."""
+        return self.snapshots / day
+
+    @property
+    def status(self) -> Path:
+        return self.root / "status"
+
+    @property
+    def status_file(self) -> Path:
+        return self.status / "training_status.json"
+
+    @property
+    def history(self) -> Path:
+        """Metric history tiers."""
+        return self.status / "history"
+
+    @property
+    def events_file(self) -> Path:
+        """One JSON line an event: seals, restarts, OOMs, alerts."""
+        return self.status / "events.jsonl"
+
+    @property
+    def control(self) -> Path:
+        """Requests of the user to a running trainer, one JSON file each."""
+        return self.root / "control"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        return self.control / "supervisor.lock"
+
+    @property
+    def worker_lock(self) -> Path:
+        return self.control / "worker.lock"
+
+    @property
+    def window_note(self) -> Path:
+        """What the worker is about to train; evidence after a death."""
+        return self.control / "window.json"
+
+    @property
+    def deaths_file(self) -> Path:
+        """Deaths on the same note, and the rows condemned by them."""
+        return self.control / "deaths.json"
+
+    @property
+    def web_address_file(self) -> Path:
+        """Where the live page of this lab answers."""
+        return self.control / "web.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def log_file(self, component: str) -> Path:
+        return self.logs / f"{component}.log"
+
+    def folders(self) -> list[Path]:
+        """Every folder that `r3 init` makes."""
+        lanes = [self.inbox_lane(lane) for lane in LANES]
+        queue = [self.queue_folder(name) for name in (*LANES, *STATE_FOLDERS)]
+        rest = [
+            self.admitting,
+            self.meta_root,
+            self.model_base.parent,
+            self.validation,
+            self.checkpoints,
+            self.snapshots,
+            self.history,
+            self.control,
+            self.logs,
+            self.root / "evals",
+            self.root / "evolution",
+            self.root / "node",
+        ]
+        return [self.inbox, *lanes, *queue, *rest]
