@@ -13,6 +13,7 @@ eio. What this module does not do: decide what to write, or ever delete first.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import json
@@ -20,7 +21,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +30,7 @@ from regime3.errors import LabLocked
 
 TEMP_PREFIX = ".tmp-"
 COPY_CHUNK_BYTES = 4 << 20
+SYNC_EACH_FILES_MAX = 8
 LOCK_TRIES_MAX = 5
 LOCK_RETRY_S = 0.05
 FAULT_KINDS = ("kill-before", "kill-after", "half-write", "enospc", "eio")
@@ -102,6 +104,27 @@ def sync_file(path: Path) -> None:
             os.close(descriptor)
 
 
+def sync_together(paths: Sequence[Path]) -> None:
+    """Make many files and folders of one file system durable, at the cost of few journal commits.
+
+    Beyond a handful, one `syncfs` (Linux) replaces an fsync each: ten thousand small files then
+    cost seconds, not minutes. It reports write-back errors like fsync does (Linux 5.8).
+    """
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if len(paths) <= SYNC_EACH_FILES_MAX or syncfs is None:
+        for path in paths:
+            sync_file(path)
+        return
+    with _operation("sync-together", paths[0]):
+        descriptor = os.open(paths[0], os.O_RDONLY)
+        try:
+            if syncfs(descriptor) != 0:
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code), str(paths[0]))
+        finally:
+            os.close(descriptor)
+
+
 def _temp_beside(path: Path) -> Path:
     return path.parent / f"{TEMP_PREFIX}{os.getpid()}-{path.name}"
 
@@ -155,6 +178,16 @@ def rename(source: Path, target: Path, *, durable: bool = True) -> None:
         sync_folder(target.parent)
         if source.parent != target.parent:
             sync_folder(source.parent)
+
+
+def rename_together(pairs: Iterable[tuple[Path, Path]]) -> None:
+    """Many renames, then one fsync of every folder concerned; each alone is still atomic."""
+    folders: dict[Path, None] = {}
+    for source, target in pairs:
+        rename(source, target, durable=False)
+        folders[target.parent] = folders[source.parent] = None
+    for folder in folders:
+        sync_folder(folder)
 
 
 def link(source: Path, target: Path) -> None:

@@ -11,6 +11,7 @@
     │   └── SealMissing     no such checkpoint
     ├── DiskFull            too little room to go on safely
     ├── TrainerFatal        the worker died too often; a person has to look
+    ├── StepLost            a step broke half-way: go back to the head checkpoint
     └── Unavailable         something optional is not installed or not running
 
 A message says what is wrong and where; `next_command`, where there is one, is what to type
@@ -112,6 +113,12 @@ class TrainerFatal(Regime3Error):
     """The worker died too often in a row; training waits for a person."""
 
     exit_code = 6
+
+
+class StepLost(Regime3Error):
+    """The weights in memory belong to no step; only a fresh process at the head helps."""
+
+    exit_code = 8
 
 
 class Unavailable(Regime3Error):

@@ -46,6 +46,19 @@ class Lab:
         """Files taken from the inbox whose admission is not complete."""
         return self.queue / ".admitting"
 
+    def admitting_file(self, slot: int) -> Path:
+        """Where the file of claim `slot` waits while it is read."""
+        return self.admitting / f"{slot:0{SEAL_DIGITS}d}.jsonl"
+
+    def claims_file(self, slot: int) -> Path:
+        """Where the files of a batch came from; named by the batch's first slot."""
+        return self.admitting / f"claims-{slot:0{SEAL_DIGITS}d}.json"
+
+    @property
+    def duplicates_file(self) -> Path:
+        """One JSON line for every file whose content had been admitted before."""
+        return self.queue / "duplicates.jsonl"
+
     @property
     def meta_root(self) -> Path:
         return self.queue / "meta"
@@ -108,14 +121,45 @@ class Lab:
         return self.status / "history"
 
     @property
+    def history_schema(self) -> Path:
+        """Names of the metric columns, widths of the tiers."""
+        return self.history / "schema.json"
+
+    @property
+    def history_branches(self) -> Path:
+        """One JSON line a branch: where a rollback or restart continued the history."""
+        return self.history / "branches.jsonl"
+
+    def history_segment(self, tier: int, segment: int) -> Path:
+        """Binary records of buckets `tier` steps wide."""
+        return self.history / f"tier-{tier}-{segment:06d}.bin"
+
+    @property
     def events_file(self) -> Path:
         """One JSON line an event: seals, restarts, OOMs, alerts."""
         return self.status / "events.jsonl"
 
     @property
+    def events_rotated_file(self) -> Path:
+        """The events before the last rotation."""
+        return self.status / "events.1.jsonl"
+
+    @property
     def control(self) -> Path:
         """Requests of the user to a running trainer, one JSON file each."""
         return self.root / "control"
+
+    def control_request(self, name: str) -> Path:
+        return self.control / "requests" / f"{name}.json"
+
+    def control_requests(self) -> list[Path]:
+        """Every request that waits, in no order."""
+        return list((self.control / "requests").glob("[!.]*.json"))
+
+    @property
+    def paused_file(self) -> Path:
+        """There while training rests."""
+        return self.control / "paused.json"
 
     @property
     def supervisor_lock(self) -> Path:
@@ -159,7 +203,7 @@ class Lab:
             self.checkpoints,
             self.snapshots,
             self.history,
-            self.control,
+            self.control / "requests",
             self.logs,
             self.root / "evals",
             self.root / "evolution",

@@ -34,7 +34,10 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileMeta(msgspec.Struct, frozen=True):
-    """`queue/meta/ID/meta.json`: written before the file enters a lane; only `lane` moves after."""
+    """`queue/meta/ID/meta.json`: written before the file enters a lane.
+
+    After that only `lane` and `content_deleted_at` change.
+    """
 
     id: str
     content_sha256: str
@@ -56,6 +59,10 @@ class FileMeta(msgspec.Struct, frozen=True):
     lineage: dict[str, Any] = {}
     refused: str | None = None
     """Why the whole file failed at admission."""
+    format: str | None = None
+    """The adapter that a sidecar forced; None: each row's own keys decide."""
+    content_deleted_at: float | None = None
+    """When retention removed the data file; its record stays and still catches duplicates."""
     schema: int = 1
 
 

@@ -79,6 +79,11 @@ class Ledger(msgspec.Struct):
         assert ending != "done" and file_id not in self.ended
         self.ended[file_id] = ending
 
+    def fail(self, file_id: str, position: int) -> None:
+        """End a file as failed at `position`, even if its last row was just consumed."""
+        self.ended[file_id] = "failed"
+        self.positions[file_id] = position
+
     def reopen(self, file_id: str) -> None:
         """Retry a file that ended other than done; it goes on where it was."""
         assert self.ended.get(file_id) not in (None, "done")

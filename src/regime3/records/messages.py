@@ -22,6 +22,8 @@ class OpenFile(msgspec.Struct, frozen=True):
     rows: int
     content_sha256: str
     pass_number: int
+    format: str | None = None
+    """The adapter that a sidecar forced; None: each row's own keys decide."""
 
 
 class Order(msgspec.Struct, frozen=True, tag_field="kind"):

@@ -1,0 +1,69 @@
+"""`r3 checkpoints` and `r3 rollback`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from regime3 import control
+from regime3.cli.output import Json, LabOption, console, find_lab, human_size, show, table
+from regime3.clock import SystemClock
+from regime3.vault import Vault
+
+app = typer.Typer(help="Checkpoints: list, verify.", invoke_without_command=True)
+
+
+@app.callback(invoke_without_command=True)
+def checkpoints(
+    lab: LabOption = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file of each.")] = False,
+    json: Json = False,
+) -> None:
+    """List checkpoints, newest last. Exit code 1 when --verify finds a damaged one."""
+    where = find_lab(lab)
+    entries = [msgspec.to_builtins(entry) for entry in Vault(where, SystemClock()).list(deep=verify)]
+    show({"checkpoints": entries}, json, lambda: _print(entries))
+    damaged = verify and any(entry["state"] == "damaged" for entry in entries)
+    raise typer.Exit(1 if damaged else 0)
+
+
+def _print(entries: list[dict[str, Any]]) -> None:
+    rows = []
+    for entry in entries:
+        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["created_at"] or 0))
+        size = human_size(entry["size_bytes"])
+        loss = entry.get("validation_loss")
+        loss_text = "" if loss is None else f"{loss:.4f}"
+        parent = "" if entry["parent"] is None else entry["parent"]
+        rows.append(
+            [entry["number"], entry["state"], entry["step"], str(parent), loss_text, size, made, entry["reason"]]
+        )
+    table("", ["number", "state", "step", "parent", "validation", "size", "made", "why"], rows)
+
+
+def rollback(
+    number: Annotated[int, typer.Argument(help="The checkpoint to go back to.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: Annotated[str, typer.Option(help="Kept in the records.")] = "asked by the user",
+    lab: LabOption = None,
+    json: Json = False,
+) -> None:
+    """Make a new head with the state of an older checkpoint; later ones are left, not deleted."""
+    from regime3.cli.queue import _obey_here
+
+    where = find_lab(lab)
+    target = Vault(where, SystemClock()).open(number)
+    if not yes and not json:
+        typer.confirm(
+            f"Go back to checkpoint {number} (step {target.manifest.step})? Rows trained since "
+            "will train again.",
+            abort=True,
+        )
+    control.ask(where, control.Request("rollback", time.time(), seal=number, reason=reason))
+    done = _obey_here(where)
+    head = Vault(where, SystemClock()).head().number if done else None
+    text = f"rolled back; the head is checkpoint {head}" if done else "the trainer has it in hand"
+    show({"target": number, "done": done, "head": head}, json, lambda: console.print(text))

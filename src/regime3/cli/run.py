@@ -1,0 +1,120 @@
+"""Starting, stopping and resting: `r3 up demo trainer web pause resume stop`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regime3 import control, disk
+from regime3.cli.output import (
+    Json,
+    LabOption,
+    SetOption,
+    console,
+    errors,
+    find_lab,
+    flags_of,
+    settings_of,
+    show,
+)
+from regime3.errors import Unavailable
+from regime3.paths import Lab
+
+STOP_POLL_S = 0.2
+STOP_WAIT_S_MAX = 300.0
+
+
+def trainer(lab: LabOption = None, set_: SetOption = None) -> None:
+    """Watch the inbox and train until stopped. Ctrl-C seals a checkpoint first."""
+    from regime3.cli.progress import TrainerLines
+    from regime3.daemon import Supervisor
+
+    where = find_lab(lab)
+    settings = settings_of(where, set_)
+    with TrainerLines(where) as lines:
+        supervisor = Supervisor(where, settings, flags=flags_of(set_), say_line=lines.say)
+        code = supervisor.run(lines.every_round)
+    raise typer.Exit(code)
+
+
+def web(lab: LabOption = None, set_: SetOption = None) -> None:
+    """Serve the live page of a lab until stopped."""
+    from regime3.web import serve
+
+    where = find_lab(lab)
+    serve(where, settings_of(where, set_))
+
+
+def up(
+    lab: LabOption = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="A nano lab with problems of its own, in ./demo-lab.")
+    ] = False,
+    set_: SetOption = None,
+) -> None:
+    """Everything on this machine: trainer and live page, until Ctrl-C."""
+    from regime3.demo import prepare
+    from regime3.roles import run_roles
+
+    where = prepare(lab or Path("demo-lab"), errors.print) if demo else find_lab(lab)
+    settings_of(where, set_)  # refuse before anything starts
+    raise typer.Exit(run_roles(where, flags_of(set_), errors.print))
+
+
+def demo(
+    lab: LabOption = None,
+    rows: Annotated[int, typer.Option(help="Practice problems to train on.")] = 6000,
+    json: Json = False,
+) -> None:
+    """Make a nano lab, train it on its own problems to the end, and say where to look."""
+    from regime3.demo import run
+
+    result = run(lab or Path("demo-lab"), rows, errors.print)
+    show(result.as_dict(), json, lambda: console.print(result.as_text()))
+
+
+def pause(
+    lab: LabOption = None,
+    reason: Annotated[str, typer.Option(help="Shown to whoever looks.")] = "asked by the user",
+    json: Json = False,
+) -> None:
+    """Rest after the current window. It holds across restarts until `r3 resume`."""
+    where = find_lab(lab)
+    control.pause(where, reason, time.time())
+    note = "" if _running(where) else " (no trainer is running now)"
+    show({"paused": reason}, json, lambda: console.print(f"paused: {reason}{note}"))
+
+
+def resume(lab: LabOption = None, json: Json = False) -> None:
+    """Go on training."""
+    was = control.resume(find_lab(lab))
+    show({"was_paused": was}, json, lambda: console.print("resumed" if was else "was not paused"))
+
+
+def stop(
+    lab: LabOption = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has left.")] = True,
+    json: Json = False,
+) -> None:
+    """Seal a checkpoint and end the trainer of this lab."""
+    where = find_lab(lab)
+    running = _running(where)
+    if running:
+        control.ask(where, control.Request("stop", time.time()))
+        deadline = time.monotonic() + STOP_WAIT_S_MAX
+        while wait and _running(where):
+            if time.monotonic() > deadline:
+                raise Unavailable("the trainer has not left yet; it may be sealing", "r3 status")
+            time.sleep(STOP_POLL_S)
+    show(
+        {"was_running": running},
+        json,
+        lambda: console.print("stopped" if running else "no trainer is running"),
+    )
+
+
+def _running(lab: Lab) -> bool:
+    return disk.is_locked(lab.supervisor_lock)

@@ -1,0 +1,184 @@
+"""The demo: the main job, whole, on the nano model and on problems it makes itself.
+
+`r3 demo` founds a nano lab, drops a file of additions with their working into its inbox, keeps
+held-out ones for validation, and lets the real supervisor and worker train to the end of it; the
+live page is up meanwhile. Run it again and it trains on the next file. The problems are only as
+good as a demo needs: the real task families live elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from regime3 import config, disk
+from regime3.daemon import Supervisor
+from regime3.errors import Unavailable
+from regime3.paths import SETTINGS_NAME, Lab
+from regime3.roles import command_of, end_roles
+
+VALIDATION_ROWS = 64
+LINE_S = 5.0
+DEMO_S_MAX = 1800.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the demo did, from what its own status file says."""
+
+    lab: str
+    steps: int
+    loss_first: float | None
+    loss_last: float | None
+    validation_loss: float | None
+    exact_match_percent: float | None
+    checkpoint: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """For a person: what happened, and where to look."""
+        lab = self.lab
+        return (
+            f"\ntrained {self.steps} steps in {self.seconds:.0f} s: loss {_figure(self.loss_first)} "
+            f"to {_figure(self.loss_last)}, held-out loss {_figure(self.validation_loss)}, "
+            f"held-out answers right {_figure(self.exact_match_percent, '.0f')} %\n"
+            f"the model: {lab}/models/current_model (checkpoint {self.checkpoint})\n"
+            "where to look:\n"
+            f"  r3 up --lab {lab}                    train on, with the live page on port 8080\n"
+            f"  r3 add my.jsonl --lab {lab}          your own chat rows\n"
+            f"  r3 queue --lab {lab}                 what was trained, row by row\n"
+            f"  r3 checkpoints --lab {lab}           what can be rolled back to\n"
+            "(r3 lives in .venv/bin)"
+        )
+
+
+def _figure(value: float | None, form: str = ".3f") -> str:
+    return "not known" if value is None else format(value, form)
+
+
+def problem(split: str, index: int) -> dict[str, object]:
+    """One addition with its working, as a chat row. Splits are disjoint by the sum's operands."""
+    attempt = 0
+    while True:
+        key = hashlib.sha256(f"demo|{split}|{index}|{attempt}".encode()).digest()
+        a, b = random.Random(key).randrange(100), random.Random(key[::-1]).randrange(100)
+        held_out = hashlib.sha256(f"{a}+{b}".encode()).digest()[0] < 16
+        if held_out == (split == "validation"):
+            break
+        attempt += 1
+    ones = a % 10 + b % 10
+    carry = f" carry {ones // 10}" if ones > 9 else ""
+    tens = a // 10 + b // 10 + ones // 10
+    thought = f"{a % 10}+{b % 10}={ones}{carry}; {a // 10}+{b // 10}+{ones // 10}={tens}"
+    return {
+        "messages": [
+            {"role": "user", "content": f"What is {a} + {b}?"},
+            {"role": "assistant", "reasoning_content": thought, "content": str(a + b)},
+        ]
+    }
+
+
+def prepare(root: Path, tell: Callable[[str], None], rows: int = 6000) -> Lab:
+    """The demo lab, founded if it is not there, with a fresh file of problems in its inbox."""
+    lab = Lab(root.absolute())
+    if not (lab.root / SETTINGS_NAME).exists():
+        from regime3.genesis import NANO_SETTINGS, found_lab
+        from regime3.model.nano import build_nano
+
+        tell(f"making a nano lab in {root} …")
+        found_lab(lab.root, build_nano, NANO_SETTINGS, "nano")
+        held_out = _lines("validation", range(VALIDATION_ROWS))
+        disk.write_text(lab.validation / "additions.jsonl", held_out)
+    number = len(list(lab.meta_root.glob("[0-9a-f]*")))
+    name = f"additions-{number:03d}.jsonl"
+    text = _lines(f"train-{number}", range(rows))
+    disk.write_text(lab.inbox / name, text)
+    tell(f"{rows} problems in {root}/inbox/{name}")
+    return lab
+
+
+def _lines(split: str, indices: range) -> str:
+    rows = (problem(split.split("-")[0] if split == "validation" else split, i) for i in indices)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def run(root: Path, rows: int, tell: Callable[[str], None]) -> Result:
+    """The whole job: found, admit, train to the end of the file, seal, report."""
+    lab = prepare(root, tell, rows)
+    settings = config.load(lab.settings_file).settings
+    page = _start_page(lab, tell)
+    started = time.monotonic()
+    watch = _Watch(tell, started)
+    try:
+        supervisor = Supervisor(lab, settings, say_line=tell)
+        code = supervisor.run(watch.finished)
+    finally:
+        end_roles({"web": page})
+    if code != 0:
+        raise Unavailable(f"the trainer ended with exit code {code}", f"r3 doctor --lab {root}")
+    status = supervisor.board.status
+    return Result(
+        lab=str(root),
+        steps=supervisor.head_seal.manifest.step,
+        loss_first=watch.loss_first,
+        loss_last=status.loss,
+        validation_loss=status.validation_loss,
+        exact_match_percent=None if status.fixed_eval_em is None else 100 * status.fixed_eval_em,
+        checkpoint=supervisor.head_seal.number,
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Watch:
+    """Prints a line every few seconds and knows when the file is trained and sealed."""
+
+    def __init__(self, tell: Callable[[str], None], started: float) -> None:
+        self._tell, self._started, self._next = tell, started, 0.0
+        self.loss_first: float | None = None
+
+    def finished(self, supervisor: Supervisor) -> bool:
+        from regime3.cli.progress import one_line
+
+        status = supervisor.board.status
+        if self.loss_first is None:
+            self.loss_first = status.loss
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + LINE_S
+            self._tell(one_line({name: getattr(status, name) for name in _SHOWN}))
+        if now - self._started > DEMO_S_MAX:
+            raise Unavailable(f"the demo is not done after {DEMO_S_MAX:.0f} s", "r3 status")
+        return supervisor.idle and supervisor.admission.rounds >= 3
+
+
+_SHOWN = (
+    "status",
+    "current_step",
+    "total_steps",
+    "current_file",
+    "loss",
+    "validation_loss",
+    "tokens_per_sec",
+    "eta_seconds",
+)
+
+
+def _start_page(lab: Lab, tell: Callable[[str], None]) -> subprocess.Popen[bytes]:
+    """The live page beside the training; without its port the training goes on."""
+    settings = config.load(lab.settings_file).settings
+    with open(lab.log_file("web"), "ab") as log:
+        page = subprocess.Popen(
+            command_of("web", lab, {}), stdout=log, stderr=log, start_new_session=True
+        )
+    tell(f"live page: http://{settings.web.host}:{settings.web.port}")
+    return page

@@ -1,0 +1,87 @@
+"""What a lab needs done besides training: retention, snapshots, room on the disk, short logs.
+
+It runs on the supervisor's own turns, so a queue that never empties starves none of it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from regime3 import disk
+
+if TYPE_CHECKING:
+    from regime3.daemon import Supervisor
+
+DISK_LOOK_S = 5.0
+SLOW_LOOK_S = 30.0
+
+
+class Housekeeping:
+    """Timed chores of one supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._sup = supervisor
+        self._disk_looked = -DISK_LOOK_S
+        self._slow_looked = -SLOW_LOOK_S
+        self._disk_reason: str | None = None
+
+    def turn(self) -> None:
+        """Chores that are due now."""
+        now = self._sup.clock.monotonic()
+        if now - self._slow_looked >= SLOW_LOOK_S:
+            self._slow_looked = now
+            self._snapshot()
+            self._shorten_logs()
+
+    def after_seal(self) -> None:
+        """Old checkpoints go by rule; file contents go when no checkpoint may need them."""
+        sup = self._sup
+        removed = sup.vault.retain(sup.settings.checkpoint, set(), sup.clock.now())
+        if removed:
+            sup.board.event("retention", f"removed checkpoints {removed}")
+        for file_id in sup.vault.deletable_content(sup.spool.files()):
+            sup.spool.delete_content(file_id)
+
+    def disk_reason(self) -> str | None:
+        """Why training must rest for want of room, or None. Looks every DISK_LOOK_S.
+
+        Room for one more checkpoint beyond the limit must be free; training goes on only when a
+        tenth more than that is, so that it does not flutter.
+        """
+        sup = self._sup
+        now = sup.clock.monotonic()
+        if now - self._disk_looked < DISK_LOOK_S:
+            return self._disk_reason
+        self._disk_looked = now
+        needed = sup.settings.checkpoint.free_gb_min * 1e9 + sup.head_seal.size_bytes
+        free = disk.free_bytes(sup.lab.checkpoints)
+        if self._disk_reason is not None:
+            needed *= 1.1
+        if free >= needed:
+            self._disk_reason = None
+        else:
+            self._disk_reason = f"the disk is nearly full: {needed / 1e9:.1f} GB must be free"
+        return self._disk_reason
+
+    def _snapshot(self) -> None:
+        sup = self._sup
+        day = sup.vault.snapshot_due(sup.settings.checkpoint, sup.clock.now())
+        if day is not None:
+            sup.vault.snapshot(day)
+            sup.vault.prune_snapshots(sup.settings.checkpoint.snapshots_max)
+            sup.board.event("snapshot", day)
+
+    def _shorten_logs(self) -> None:
+        """A log past its limit becomes `.log.1`; the one before that is dropped."""
+        sup = self._sup
+        limit = sup.settings.status.log_mb_max * 1e6
+        for path in sup.lab.logs.glob("*.log"):
+            if path.stat().st_size > limit:
+                disk.copy_file(path, path.with_suffix(".log.1"))
+                disk.truncate(path, 0)  # writers append, so they go on at the new end
+
+
+def local_day(now: float) -> str:
+    """YYYY-MM-DD of local time."""
+    return time.strftime("%Y-%m-%d", time.localtime(now))
