@@ -100,6 +100,11 @@ class Lab:
         return self.checkpoints / f"{number:0{SEAL_DIGITS}d}"
 
     @property
+    def verdicts_file(self) -> Path:
+        """What is known about checkpoints outside of themselves."""
+        return self.checkpoints / "verdicts.json"
+
+    @property
     def snapshots(self) -> Path:
         return self.root / "snapshots"
 

@@ -51,3 +51,19 @@ class Seal(msgspec.Struct, frozen=True):
     @property
     def size_bytes(self) -> int:
         return sum(item.size_bytes for item in self.manifest.files.values())
+
+
+class SealEntry(msgspec.Struct, frozen=True):
+    """A numbered folder as `r3 checkpoints` shows it, usable or not; unknown fields are null."""
+
+    number: int
+    state: str
+    """head, kept, left behind (by a rollback) or damaged."""
+    reason: str
+    """Why it was made; for a damaged one what is wrong with it."""
+    step: int | None = None
+    parent: int | None = None
+    created_at: float | None = None
+    validation_loss: float | None = None
+    size_bytes: int | None = None
+    rolled_back_from: int | None = None
