@@ -157,8 +157,10 @@ class TrainingStatus(msgspec.Struct):
     """Supervisor facts."""
     worker_pid: int | None = None
     """Ready.pid, or supervisor facts; null while there is no worker."""
+    worker_started_at: float | None = None
+    """Supervisor facts: when this worker was started; it may be silent while it loads."""
     worker_restarts: int = 0
-    """StatusBoard.begin: how often a worker was begun again, since the lab was made."""
+    """StatusBoard.worker_died: since the lab was made."""
     head_seal: int | None = None
     """Ready.seal and Sealed.number: the head checkpoint."""
     head_step: int | None = None
@@ -209,12 +211,12 @@ class TrainingStatus(msgspec.Struct):
     """Open files, the current one included: supervisor facts less FileOver."""
     current_file: str | None = None
     """Name of the file of the last window's last row: StepDone.file_id."""
+    current_file_id: str | None = None
+    """Its id: StepDone.file_id."""
     eta_seconds: float | None = None
     """Training time until the queue is dry at the recent rate; null when that is not known."""
-    eta_seconds_low: float | None = None
-    """The same at the fast end of the recent rates."""
-    eta_seconds_high: float | None = None
-    """The same at the slow end of the recent rates."""
+    eta_seconds_range: tuple[float, float] | None = None
+    """The same at the fast and at the slow end of the recent rates."""
     queue_velocity: float | None = None
     """Rows trained an hour, of late; waiting, pauses and restarts left out."""
     queue_velocity_spread: float | None = None
@@ -245,6 +247,8 @@ class TrainingStatus(msgspec.Struct):
     """Validated.loss: over validation rows, never trained."""
     validation_step: int | None = None
     """Validated.step: when that was."""
+    validation_loss_history: list[tuple[int, float]] = []
+    """(step, Validated.loss) of the last 200 evaluations."""
     val_train_gap: float | None = None
     """validation_loss less streaming_ce at that time."""
     token_entropy: float | None = None
@@ -340,9 +344,9 @@ class TrainingStatus(msgspec.Struct):
     alert_summary: AlertSummary = msgspec.field(default_factory=AlertSummary)
     """status.alerts: counts by level."""
     error_message: str | None = None
-    """Message of the gravest active ERROR; null when there is none."""
+    """Supervisor facts, or the gravest active ERROR; null when there is none."""
     error_type: str | None = None
-    """Its code."""
+    """Its class or code."""
     recent_events: list[Event] = []
     """status.events: the last 12, newest last."""
 

@@ -1,0 +1,67 @@
+"""Lasting conditions that raise an alert: too little disk, slow, silent, nothing to train.
+
+Each has a threshold to raise and a calmer one to clear (`AlertBook.hold`).
+"""
+
+from __future__ import annotations
+
+from regime3.records.status import TrainingStatus
+from regime3.status.alerts import AlertBook
+from regime3.status.rates import CLEAR_SHARE, LOW_SHARE
+
+DISK_CLEAR = 1.1
+
+
+def disk_room(
+    alerts: AlertBook, status: TrainingStatus, free_bytes: int, limit_bytes: float, now: float
+) -> None:
+    """ERROR below the limit plus one checkpoint, where training rests; WARN at twice that."""
+    limit = limit_bytes + (status.head_size_bytes or 0)
+    free = f"{free_bytes / 1e9:.1f} GB free on the lab's disk"
+    for code, bound, then in (
+        ("disk-paused", limit, "training rests below"),
+        ("disk-low", 2 * limit, "training will rest below"),
+    ):
+        alerts.hold(
+            code,
+            raise_when=free_bytes < bound,
+            clear_when=free_bytes >= DISK_CLEAR * bound,
+            message=f"{free}; {then} {limit / 1e9:.1f} GB",
+            now=now,
+        )
+
+
+def speed(alerts: AlertBook, status: TrainingStatus, share: float | None, now: float) -> None:
+    """Under 60 % of the usual speed; cleared at 75 %. `share` None: not known."""
+    if share is None:
+        return
+    alerts.hold(
+        "throughput-low",
+        raise_when=share < LOW_SHARE and status.state == "training",
+        clear_when=share >= CLEAR_SHARE,
+        message=f"Training runs at {100 * share:.0f} % of its usual speed",
+        now=now,
+    )
+
+
+def silence(alerts: AlertBook, status: TrainingStatus, now: float) -> None:
+    """A worker that should report does not."""
+    heard = max(status.heartbeat or 0.0, status.worker_started_at or 0.0)
+    patience = status.stall_after_s
+    expected = status.worker_pid is not None and status.state not in ("stopped", "fatal")
+    late = bool(expected and heard and patience and now - heard > patience)
+    message = f"The worker has reported nothing for {now - heard:,.0f} s"
+    alerts.hold("stall", raise_when=late, clear_when=not late, message=message, now=now)
+
+
+def queue(alerts: AlertBook, status: TrainingStatus, now: float) -> None:
+    """Nothing is left to train."""
+    left = None if status.queue is None else status.queue.rows_left
+    dry = left == 0 and status.state == "waiting"
+    alerts.hold(
+        "queue-dry",
+        raise_when=dry,
+        clear_when=not dry,
+        message="The queue is dry: everything admitted is trained",
+        now=now,
+    )

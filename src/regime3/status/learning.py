@@ -1,0 +1,91 @@
+"""Is it learning: smoothing, variance and trends of losses and answers.
+
+Everything is over losses that reached the weights and answers to validation prompts; a refused
+window and a training row never enter. Trends are words, and only beyond the noise.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from regime3.records.status import Trend
+
+KEPT = 200
+HALF = 100
+SMOOTHING = 0.02
+TREND_HALF_MIN = 20
+EVALUATIONS_HALF = 5
+ACCURACY_POINTS = 2.0
+
+
+class Losses:
+    """The last losses and what they say."""
+
+    def __init__(self, history: Iterable[tuple[int, float]] = (), smoothed: float | None = None):
+        self.history: deque[tuple[int, float]] = deque(history, maxlen=KEPT)
+        self.smoothed = smoothed
+        self._count = 1 / SMOOTHING if smoothed is not None else 0.0
+
+    def add(self, step: int, loss: float) -> None:
+        """Take a finite loss."""
+        self.history.append((step, loss))
+        self._count += 1
+        share = max(1 / self._count, SMOOTHING)
+        self.smoothed = (
+            loss if self.smoothed is None else self.smoothed + (loss - self.smoothed) * share
+        )
+
+    def forget_after(self, step: int) -> None:
+        """A restart or rollback: what came after `step` will come again."""
+        kept = [item for item in self.history if item[0] <= step]
+        self.history = deque(kept, maxlen=KEPT)
+
+    def variance(self) -> float | None:
+        """Of the last losses; None under two."""
+        losses = [loss for _, loss in self.history]
+        return statistics.pvariance(losses) if len(losses) > 1 else None
+
+    def change(self) -> tuple[float, Trend] | None:
+        """Mean of the newer half less the older, and whether that is beyond the noise."""
+        losses = [loss for _, loss in self.history]
+        half = min(HALF, len(losses) // 2)
+        if half < TREND_HALF_MIN:
+            return None
+        return _compared(losses[-2 * half : -half], losses[-half:])
+
+
+def _compared(older: Sequence[float], newer: Sequence[float]) -> tuple[float, Trend]:
+    """Difference of means, and its direction beyond two standard errors."""
+    change = statistics.fmean(newer) - statistics.fmean(older)
+    noise = statistics.pvariance(newer) / len(newer) + statistics.pvariance(older) / len(older)
+    beyond = abs(change) > 2 * math.sqrt(noise) and change != 0
+    return change, ("flat" if not beyond else "rising" if change > 0 else "falling")
+
+
+def loss_trend(losses: Sequence[float]) -> Trend | None:
+    """The last evaluations' losses against those before."""
+    if len(losses) < 2 * EVALUATIONS_HALF:
+        return None
+    recent = losses[-2 * EVALUATIONS_HALF :]
+    return _compared(recent[:EVALUATIONS_HALF], recent[EVALUATIONS_HALF:])[1]
+
+
+def accuracy_trend(percents: Sequence[float]) -> Trend | None:
+    """The last evaluations' accuracy against those before, beyond two points."""
+    if len(percents) < 2 * EVALUATIONS_HALF:
+        return None
+    newer = statistics.fmean(percents[-EVALUATIONS_HALF:])
+    older = statistics.fmean(percents[-2 * EVALUATIONS_HALF : -EVALUATIONS_HALF])
+    if abs(newer - older) <= ACCURACY_POINTS:
+        return "flat"
+    return "rising" if newer > older else "falling"
+
+
+def share_right(matches: str, last: int) -> float | None:
+    """Percent of 1s among the last so many characters; None before there are that many."""
+    if len(matches) < last:
+        return None
+    return 100 * matches[-last:].count("1") / last
