@@ -37,7 +37,9 @@ def install() -> None:
         subprocess.run(["apt-get", "update", "-qq"], check=False)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         if not subprocess.run(
-            ["apt-get", "install", "-y", "-qq", "chromium"], env=environment, stdout=subprocess.DEVNULL
+            ["apt-get", "install", "-y", "-qq", "chromium"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
         ).returncode:
             return
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)

@@ -16,6 +16,7 @@ does not justify.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -24,11 +25,12 @@ from typing import Any
 from regime3 import control, deaths, disk
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
-from regime3.errors import Regime3Error, TrainerFatal
+from regime3.errors import Regime3Error, StepLost, TrainerFatal
 from regime3.paths import Lab
 from regime3.records import messages as say
 from regime3.records.checkpoint import Seal
-from regime3.spool import Spool
+from regime3.records.status import State
+from regime3.spool import Admission, Spool
 from regime3.status import StatusBoard
 from regime3.supervisor.admission import AdmissionThread
 from regime3.supervisor.housekeeping import Housekeeping
@@ -36,7 +38,7 @@ from regime3.supervisor.process import SLOW_STATES, WorkerProcess, how_it_ended
 from regime3.supervisor.verbs import Verbs
 from regime3.vault import Vault
 
-EXIT_OPTIMIZER_OOM = 75
+ORPHAN_POLL_S = 0.1
 
 
 class Supervisor:
@@ -78,6 +80,7 @@ class Supervisor:
         # ---- Act 1: the lab is ours, and what a crash left half-written is swept away
         lock = disk.Lock(self.lab.supervisor_lock, "the trainer of this lab", _about_us())
         with lock:
+            self._await_orphan()
             self._sweep()
             # ---- Act 2: the head checkpoint says what is true; folders are made to show it
             self.take_head(self.vault.head())
@@ -104,8 +107,9 @@ class Supervisor:
                 self.board.close()
 
     def obey_once(self) -> None:
-        """Obey waiting requests with no trainer running, for the queue verbs; raises `LabLocked`."""
+        """Obey waiting requests while no trainer runs; raises `LabLocked` when one does."""
         with disk.Lock(self.lab.supervisor_lock, "the trainer of this lab", _about_us()):
+            self._await_orphan()
             self._sweep()
             self.take_head(self.vault.head())
             self.verbs.drop_stale_stops()
@@ -129,6 +133,20 @@ class Supervisor:
         assert self.head is not None
         return self.head
 
+    def _await_orphan(self) -> None:
+        """A worker whose supervisor was killed seals and leaves; only then is the head settled."""
+        deadline = self.clock.monotonic() + self.settings.supervisor.stop_timeout_s
+        told = False
+        while disk.is_locked(self.lab.worker_lock):
+            if not told:
+                self.say_line("waiting for the worker of a killed trainer to seal and leave")
+                told = True
+            if self.clock.monotonic() > deadline:
+                # The lock's holder is that worker: the kernel vouches for it, not a pid file.
+                os.kill(int(self.lab.worker_lock.read_text().rsplit(" ", 1)[1]), signal.SIGKILL)
+                deadline = math.inf
+            self.clock.sleep(ORPHAN_POLL_S)
+
     def _sweep(self) -> None:
         for folder in (self.lab.checkpoints, self.lab.snapshots, self.lab.meta_root):
             disk.sweep_temp(folder)
@@ -150,7 +168,7 @@ class Supervisor:
     def _open_files(self) -> list[say.OpenFile]:
         return self.spool.open_files(self.head_seal.ledger)
 
-    def _tell_admission(self, admission: Any) -> None:
+    def _tell_admission(self, admission: Admission) -> None:
         self.say_line(str(admission))
         self.board.event("admitted", str(admission))
 
@@ -209,7 +227,7 @@ class Supervisor:
             return
         care, condemned = deaths.after_death(self.lab, how)
         self._care = ["--single-rows", "--halve-budget"] if care == "single-rows" else []
-        if status == EXIT_OPTIMIZER_OOM:
+        if status == StepLost.exit_code:
             self._care = ["--halve-budget"]
         if condemned is not None:
             self.board.event("row-condemned", f"{condemned.id[:12]}: {condemned.reason}")
@@ -295,7 +313,7 @@ class Supervisor:
     def _tell(self) -> None:
         if self.board.is_due(self.clock.now()):
             self.board.update(**self._facts())
-            self.board.write(self.clock.now())
+            self.board.write_if_due(self.clock.now())
 
     def _facts(self) -> dict[str, Any]:
         """What the supervisor knows and the worker does not."""
@@ -307,7 +325,7 @@ class Supervisor:
             "disk_free_bytes": disk.free_bytes(self.lab.root),
         }
 
-    def _say_state(self, state: str) -> None:
+    def _say_state(self, state: State) -> None:
         self.board.update(state=state, **self._facts())
         self.board.write(self.clock.now())
 

@@ -49,8 +49,9 @@ class Result:
         """For a person: what happened, and where to look."""
         lab = self.lab
         return (
-            f"\ntrained {self.steps} steps in {self.seconds:.0f} s: loss {_figure(self.loss_first)} "
-            f"to {_figure(self.loss_last)}, held-out loss {_figure(self.validation_loss)}, "
+            f"\ntrained {self.steps} steps in {self.seconds:.0f} s: "
+            f"loss {_figure(self.loss_first)} to {_figure(self.loss_last)}, "
+            f"held-out loss {_figure(self.validation_loss)}, "
             f"held-out answers right {_figure(self.exact_match_percent, '.0f')} %\n"
             f"the model: {lab}/models/current_model (checkpoint {self.checkpoint})\n"
             "where to look:\n"

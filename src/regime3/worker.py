@@ -2,343 +2,41 @@
 
 The supervisor starts it as `python -m regime3.worker --lab LAB --orders-fd N --reports-fd N`; a
 person has no reason to. It loads the head checkpoint, waits for files, trains windows, seals. It
-learns of files, pauses and skips from orders, acts on them between two windows, and says what it
-does in reports. It renames nothing in the queue and writes no status: that is the supervisor's.
+renames nothing in the queue and writes no status: that is the supervisor's.
 
-Order of things: `main` from top to bottom. What happens between two optimizer steps is `Session`.
+Order of things: `main` from top to bottom. What happens between two optimizer steps is `session`.
 """
 
 from __future__ import annotations
 
 import argparse
-import errno
+import hashlib
+import os
 import signal
 import sys
-import time
-from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from regime3 import config, disk
-from regime3.clock import Clock, SystemClock
-from regime3.deaths import Note, read_condemned, write_note
-from regime3.errors import Regime3Error, TrainerFatal
+from regime3.clock import SystemClock
+from regime3.deaths import read_condemned
+from regime3.errors import InputRefused, Regime3Error
 from regime3.paths import Lab
-from regime3.port import PipePort, Port
+from regime3.port import PipePort
 from regime3.records import messages as say
 from regime3.records.checkpoint import Seal
-from regime3.records.ledger import Ledger, RowBurial
-from regime3.records.rows import RowRef, Window
+from regime3.records.rows import Message
+from regime3.session import Session
+from regime3.spool.decode import decode_row
+from regime3.spool.index import RowIndex
 from regime3.stream.reader import RowReader
 from regime3.stream.source import Source
 from regime3.vault import Vault
 
 if TYPE_CHECKING:
-    from regime3.train.result import WindowResult
+    from regime3.model.chat import ChatRenderer
     from regime3.train.trainer import WindowTrainer
-
-BEAT_S = 1.0
-WAIT_S = 0.5
-DISK_RETRY_S = 10.0
-MOSTLY_BURIED_ROWS_MIN = 50
-EXIT_OPTIMIZER_OOM = 75
-"""Out of memory inside `optimizer.step`: the weights in memory are void, the seal is not."""
-
-
-class Session:
-    """What the trainer asks between steps, and where the cursor is committed.
-
-    Implements `train.hooks.TrainHooks`. Everything here runs in the training thread.
-    """
-
-    def __init__(
-        self,
-        lab: Lab,
-        settings: config.Settings,
-        port: Port,
-        vault: Vault,
-        head: Seal,
-        clock: Clock,
-        *,
-        single_rows: bool = False,
-    ) -> None:
-        self.lab, self.settings, self.port, self.vault = lab, settings, port, vault
-        self.clock = clock
-        self.head = head.number
-        self.ledger: Ledger = head.ledger.child()
-        self.model_name = head.manifest.model_name
-        self.single_rows = single_rows
-        self.source: Source | None = None
-        self.trainer: WindowTrainer | None = None
-        self.write_state: Callable[[WindowTrainer, Path], None] | None = None
-        self.validation_loss = head.manifest.validation_loss
-        self.leaving = False
-        self.paused: str | None = None
-        self.seal_reason: str | None = None
-        self._began = False
-        self._unsealed = False
-        self._sealed_step = head.manifest.step
-        self._sealed_at = clock.monotonic()
-        self._beat_at = -BEAT_S
-        self._given_up: dict[tuple[str, int], str] = {}
-        self._window_rows: list[tuple[str, int]] = []
-        self._waited_s = 0.0
-
-    # ------------------------------------------------------------ asked by the trainer
-
-    def next_window(self) -> Window | None:
-        """Block until there is a window to train; None when it is time to leave."""
-        assert self.source is not None
-        disk.remove(self.lab.window_note)
-        while True:
-            self._obey(self.port.orders())
-            if self.seal_reason is not None:
-                self.seal(self.seal_reason)
-            if self.leaving or self.port.orphaned:
-                return self._leave()
-            if self.paused is None and self._began:
-                window = self.source.next_window()
-                self._fail_unreadable()
-                if window is not None and window.examples:
-                    return self._noted(window)
-                if window is not None:  # every row refused: nothing for an optimizer
-                    self._commit(window)
-                    continue
-                if self._unsealed:
-                    self.seal("dry")
-                    continue
-            self._seal_if_due()
-            self._wait()
-
-    def before_slice(self, rows: list[RowRef]) -> None:
-        """A sign of life from the training itself; in single-row mode also the evidence."""
-        if self.single_rows:
-            row = rows[0]
-            self._write_note((row.file_id, row.position))
-        self.beat("training")
-
-    def row_given_up(self, row: RowRef, reason: str) -> None:
-        """The trainer cannot train this row; it is buried with the window's commit."""
-        self._given_up[row.file_id, row.position] = reason
-
-    def window_done(self, window: Window, result: WindowResult) -> None:
-        """After the optimizer step: commit the cursor, report, seal when due."""
-        self.ledger.step = result.step
-        self._commit(window)
-        self.port.send(self._step_done(window, result))
-        self._waited_s = 0.0
-        self._seal_if_due()
-
-    def report(self, report: say.AnyReport) -> None:
-        """Pass on what the trainer has to say."""
-        if isinstance(report, say.Validated) and report.loss is not None:
-            self.validation_loss = report.loss
-        self.port.send(report)
-
-    def beat(self, state: str, *, now: bool = False) -> None:
-        """Say that we live, at most every BEAT_S seconds."""
-        at = self.clock.monotonic()
-        if now or at - self._beat_at >= BEAT_S:
-            self._beat_at = at
-            self.port.send(say.Beat(state))
-
-    # ------------------------------------------------------------ orders
-
-    def _obey(self, orders: list[say.AnyOrder]) -> None:
-        assert self.source is not None
-        for order in orders:
-            match order:
-                case say.Files(files):
-                    self._began = True
-                    for file in files:
-                        if file.id not in self.ledger.ended:
-                            self.source.catalogue.add(file)
-                case say.MoveLane(file_id, lane):
-                    self.source.catalogue.move(file_id, lane)
-                case say.EndFile(file_id, ending):
-                    if file_id not in self.ledger.ended:
-                        self.ledger.end(file_id, ending)
-                        self.source.close_file(file_id)
-                    self.seal_reason = "skip"
-                case say.Reopen(file):
-                    self._reopen(file)
-                case say.Pause(reason):
-                    self.paused = reason
-                case say.Resume():
-                    self.paused = None
-                case say.SealNow(reason):
-                    self.seal_reason = reason
-                case say.Stop():
-                    self.leaving = True
-
-    def _reopen(self, file: say.OpenFile) -> None:
-        assert self.source is not None
-        if self.ledger.ended.get(file.id) in (None, "done"):
-            return
-        self.ledger.reopen(file.id)
-        self.source.unreadable.pop(file.id, None)
-        if self.ledger.positions.get(file.id, 0) >= file.rows:
-            self.ledger.positions.pop(file.id)
-            self.ledger.ended[file.id] = "done"  # nothing of it is left to train
-        else:
-            self.source.catalogue.add(file)
-        self.seal_reason = "retry"
-
-    def _wait(self) -> None:
-        self.beat("paused" if self.paused is not None else "waiting")
-        before = self.clock.monotonic()
-        self._obey(self.port.orders(WAIT_S))
-        self._waited_s += self.clock.monotonic() - before
-
-    def _leave(self) -> None:
-        if self._unsealed:
-            self.seal("stop")
-        self.port.send(say.Leaving("orphaned" if self.port.orphaned else "asked to"))
-
-    # ------------------------------------------------------------ the cursor
-
-    def _commit(self, window: Window) -> None:
-        """Move the cursor past a window: its rows are now trained or buried."""
-        for file_id, rows in groupby(window.rows, key=lambda row: row.file_id):
-            self._consume(file_id, list(rows))
-        self._given_up.clear()
-        self._unsealed = True
-
-    def _consume(self, file_id: str, rows: list[RowRef]) -> None:
-        assert self.source is not None
-        file = self.source.catalogue.get(file_id)
-        assert file is not None
-        for row in rows:
-            reason = row.refused or self._given_up.get((row.file_id, row.position))
-            if reason is not None:
-                self.ledger.bury(RowBurial(file_id, row.position, row.line, reason))
-                self.port.send(say.RowGivenUp(file_id, row.position, row.line, reason))
-        self.ledger.consume(file_id, len(rows), file.rows)
-        consumed = rows[-1].position + 1
-        if self._mostly_buried(file_id, consumed, file.rows):
-            self.ledger.fail(file_id, consumed)
-            self._tell_failed(file, "most of its rows could not be trained")
-        if file_id in self.ledger.ended:
-            self.source.close_file(file_id)
-            self.port.send(say.FileOver(file_id))
-
-    def _mostly_buried(self, file_id: str, consumed: int, rows: int) -> bool:
-        buried = self.ledger.buried_at_run.get(file_id, 0)
-        judged = consumed >= MOSTLY_BURIED_ROWS_MIN or consumed == rows
-        return judged and buried > self.settings.queue.mostly_bad * consumed
-
-    def _fail_unreadable(self) -> None:
-        """End files whose bytes are gone or changed; what was trained of them stands."""
-        assert self.source is not None
-        for file_id, reason in self.source.unreadable.items():
-            file = self.source.catalogue.get(file_id)
-            if file is not None:
-                self.ledger.end(file_id, "failed")
-                self.source.close_file(file_id)
-                self._tell_failed(file, reason)
-                self._unsealed = True
-
-    def _tell_failed(self, file: say.OpenFile, reason: str) -> None:
-        text = f"{file.name} failed: {reason}. See r3 queue --file {file.id[:12]}"
-        self.port.send(say.Alert("ERROR", "file-failed", text))
-
-    def _noted(self, window: Window) -> Window:
-        self._window_rows = [(row.file_id, row.position) for row in window.rows]
-        self._write_note(None)
-        return window
-
-    def _write_note(self, row: tuple[str, int] | None) -> None:
-        write_note(self.lab, Note(self.head, self.ledger.step, self._window_rows, row))
-
-    # ------------------------------------------------------------ seals
-
-    def _seal_if_due(self) -> None:
-        steps = self.ledger.step - self._sealed_step
-        minutes = (self.clock.monotonic() - self._sealed_at) / 60.0
-        if not self._unsealed:
-            return
-        if steps >= self.settings.checkpoint.save_steps:
-            self.seal("steps")
-        elif minutes >= self.settings.checkpoint.save_minutes:
-            self.seal("minutes")
-
-    def seal(self, reason: str) -> None:
-        """Write the one commit point; a full disk makes it wait, never fail."""
-        while True:
-            try:
-                self._seal_once(reason)
-                return
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise  # a failed fsync is never retried: what it wrote is unknown
-                self._tell_disk_full(reason)
-            deadline = self.clock.monotonic() + DISK_RETRY_S
-            while self.clock.monotonic() < deadline:
-                self.beat("paused")
-                self.clock.sleep(min(WAIT_S, DISK_RETRY_S))
-                if self.port.orphaned:
-                    raise TrainerFatal("the disk is full and the supervisor is gone")
-
-    def _tell_disk_full(self, reason: str) -> None:
-        disk.sweep_temp(self.lab.checkpoints)
-        text = f"the disk is full: cannot seal ({reason}). Free some space; training waits"
-        self.port.send(say.Alert("ERROR", "disk-full", text))
-
-    def _seal_once(self, reason: str) -> None:
-        assert self.trainer is not None and self.write_state is not None
-        self.beat("sealing", now=True)
-        started = self.clock.monotonic()
-        temp = self.vault.begin()
-        self.write_state(self.trainer, temp)
-        disk.write_json(temp / "settings.json", self.settings.as_dict(), durable=False)
-        seal = self.vault.commit(
-            temp,
-            parent=self.head,
-            step=self.ledger.step,
-            reason=reason,
-            ledger=self.ledger,
-            model_name=self.model_name,
-            validation_loss=self.validation_loss,
-        )
-        self.head = seal.number
-        self.ledger = self.ledger.child()
-        self.seal_reason = None
-        self._unsealed = False
-        self._sealed_step = self.ledger.step
-        self._sealed_at = self.clock.monotonic()
-        seconds = self._sealed_at - started
-        self.port.send(say.Sealed(seal.number, self.ledger.step, reason, seconds, seal.size_bytes))
-
-    def _step_done(self, window: Window, result: WindowResult) -> say.StepDone:
-        last = window.rows[-1]
-        examples = window.examples
-        return say.StepDone(
-            step=result.step,
-            loss=result.loss,
-            learning_rate=result.learning_rate,
-            grad_norm=result.grad_norm,
-            rows=len(window.rows),
-            examples=len(examples),
-            tokens=result.tokens,
-            padded_tokens=result.padded_tokens,
-            supervised_tokens=result.supervised_tokens,
-            seconds=result.seconds,
-            wait_seconds=self._waited_s,
-            slices=result.slices,
-            token_budget=result.token_budget,
-            file_id=last.file_id,
-            position=last.position + 1,
-            memory_bytes=result.memory_bytes,
-            think_examples=sum(example.has_thinking for example in examples),
-            completion_tokens_max=max((example.supervised for example in examples), default=0),
-            skipped=result.skipped,
-        )
-
-
-# -------------------------------------------------------------------------------- the process
+    from regime3.train.validate import ValidationRow
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -348,33 +46,95 @@ def main(arguments: list[str] | None = None) -> int:
     clock = SystemClock()
 
     # ---- Act 1: alone, and connected
-    lock = disk.Lock(lab.worker_lock, "the worker of this lab", f"worker pid {_pid()}")
-    lock.acquire()
     port = PipePort(options.orders_fd, options.reports_fd)
     port.send(say.Beat("loading"))
-    flags = dict(pair.split("=", 1) for pair in options.set)
-    settings = config.load(lab.settings_file, flags=flags).settings
-
-    # ---- Act 2: the head checkpoint, every byte of it verified
-    vault = Vault(lab, clock)
-    head = vault.head(deep=True)
-    session = Session(lab, settings, port, vault, head, clock, single_rows=options.single_rows)
-    signal.signal(signal.SIGTERM, lambda *_: setattr(session, "leaving", True))
-
-    # ---- Act 3: the model on its device (the first import of torch)
+    session = None
     try:
-        _load(session, head, halve_budget=options.halve_budget)
+        lock = disk.Lock(lab.worker_lock, "the worker of this lab", f"worker pid {os.getpid()}")
+        lock.acquire()
+        flags = dict(pair.split("=", 1) for pair in options.set)
+        settings = config.load(lab.settings_file, flags=flags).settings
+
+        # ---- Act 2: the head checkpoint, every byte of it verified
+        vault = Vault(lab, clock)
+        head = vault.head(deep=True)
+        session = Session(
+            lab, settings, port, vault, head, clock,
+            single_rows=options.single_rows, halve_budget=options.halve_budget,
+        )  # fmt: skip
+        signal.signal(signal.SIGTERM, lambda *_: setattr(session, "leaving", True))
+
+        # ---- Act 3: the model on its device (the first import of torch)
+        trainer = _load(session, head)
 
         # ---- Act 4: train until asked to leave; waiting happens inside `next_window`
-        return _train(session, head)
+        trainer.run()
+        return 0
     except Regime3Error as error:
         port.send(say.Alert("ERROR", type(error).__name__, error.message))
         print(error, file=sys.stderr)
         return error.exit_code
     finally:
         # ---- Act 5: nothing to save here; whatever counts is in the last seal
-        if session.source is not None:
+        if session is not None and session.source is not None:
             session.source.close()
+
+
+def _load(session: Session, head: Seal) -> WindowTrainer:
+    """Model, tokenizer, stream and trainer, all at the state of the head checkpoint."""
+    from regime3.model.chat import ChatRenderer
+    from regime3.model.load import load_model, load_tokenizer
+    from regime3.model.profile import Profile
+    from regime3.train.state import write_state
+    from regime3.train.trainer import build_trainer, prepare_process
+    from regime3.train.validate import Validator
+
+    settings, lab = session.settings, session.lab
+    prepare_process(settings)
+    tokenizer = load_tokenizer(head.path)
+    renderer = ChatRenderer(tokenizer, settings.examples, settings.model.max_length)
+    session.source = Source(
+        settings, lambda: session.ledger, lambda file: open_reader(lab, file), renderer.examples
+    )
+    session.source.condemned = read_condemned(lab)
+    model = load_model(head.path, settings)
+    profile = Profile(settings.examples)
+    validator = Validator(
+        settings,
+        validation_rows(lab, renderer),
+        tokenizer,
+        answer_of=lambda text: profile.split(Message("assistant", text)).answer.strip(),
+    )
+    session.write_state = write_state
+    session.trainer = build_trainer(
+        model, tokenizer, settings, hooks=session, resume=head.path, after_step=validator
+    )
+    return session.trainer
+
+
+def open_reader(lab: Lab, file: say.OpenFile) -> RowReader:
+    """An admitted file, read by the adapter it was admitted with."""
+    index = RowIndex(lab.index_file(file.id))
+    return RowReader(lab, file, index, lambda raw: decode_row(raw, file.format)[0])
+
+
+def validation_rows(lab: Lab, renderer: ChatRenderer) -> list[ValidationRow]:
+    """The last turn of every usable row of validation/, as tokens and as words."""
+    from regime3.train.validate import ValidationRow
+
+    found = []
+    for path in sorted(lab.validation.glob("*.jsonl")):
+        for raw in path.read_bytes().splitlines():
+            try:
+                row = decode_row(raw)[0]
+                example = renderer.examples(row, hashlib.sha256(raw).hexdigest())[-1]
+            except InputRefused as refusal:  # held out all the same: see spool.heldout
+                print(f"{path.name}: passed over: {refusal.reason}", file=sys.stderr)
+                continue
+            said = {message.role: message.content for message in row.messages}
+            golden = row.messages[-1].content
+            found.append(ValidationRow(example, said["user"], golden, said.get("system", "")))
+    return found
 
 
 def _options() -> argparse.ArgumentParser:
@@ -388,7 +148,5 @@ def _options() -> argparse.ArgumentParser:
     return parser
 
 
-def _pid() -> int:
-    import os
-
-    return os.getpid()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,7 +16,16 @@ from typing import Any
 import typer
 
 NAMES = {"admit": "admit", "first-step": "first_step", "train": "train", "status": "status"}
-_PACKAGES = ("regime3", "torch", "transformers", "accelerate", "trl", "datasets", "msgspec", "numpy")
+_PACKAGES = (
+    "regime3",
+    "torch",
+    "transformers",
+    "accelerate",
+    "trl",
+    "datasets",
+    "msgspec",
+    "numpy",
+)
 
 
 def measure(name: str, *, quick: bool) -> dict[str, Any]:
@@ -57,4 +66,9 @@ def _machine() -> dict[str, Any]:
     except (OSError, StopIteration):
         pass  # not Linux, or a CPU without a name: the architecture has to do
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"cpu": model, "cores": os.cpu_count(), "memory_gb": round(memory / 1e9, 1), "system": platform.system()}
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory / 1e9, 1),
+        "system": platform.system(),
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from regime3.cli import bench, checkpoints, data, doctor, lab, look, queue, run
@@ -15,17 +17,27 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-for verb, panel in ((run.demo, "Start"), (lab.init, "Start"), (run.up, "Start")):
-    app.command(rich_help_panel=panel)(verb)
-for verb in (run.trainer, run.web):
-    app.command(rich_help_panel="Roles")(verb)
-app.command(rich_help_panel="Data")(queue.add)
+
+def _verb(panel: str, verb: Callable[..., None], name: str | None = None) -> None:
+    app.command(name=name, rich_help_panel=panel)(verb)
+
+
+_verb("Start", run.demo)
+_verb("Start", lab.init)
+_verb("Start", run.up)
+_verb("Roles", run.trainer)
+_verb("Roles", run.web)
+_verb("Data", queue.add)
 app.add_typer(queue.app, name="queue", rich_help_panel="Data")
 app.add_typer(data.app, name="data", rich_help_panel="Data")
-for verb in (look.status, look.top, run.pause, run.resume, queue.skip, run.stop):
-    app.command(rich_help_panel="Daily")(verb)
+_verb("Daily", look.status)
+_verb("Daily", look.top)
+_verb("Daily", run.pause)
+_verb("Daily", run.resume)
+_verb("Daily", queue.skip)
+_verb("Daily", run.stop)
 app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
-app.command(rich_help_panel="Model")(checkpoints.rollback)
-for verb in (lab.config_command, doctor.doctor, bench.bench):
-    name = "config" if verb is lab.config_command else None
-    app.command(name=name, rich_help_panel="Workshop")(verb)
+_verb("Model", checkpoints.rollback)
+_verb("Workshop", lab.config_command, "config")
+_verb("Workshop", doctor.doctor)
+_verb("Workshop", bench.bench)

@@ -12,7 +12,9 @@ from regime3.cli.output import Json, console, table
 
 def bench(
     name: Annotated[str, typer.Argument(help="admit, first-step, train or status.")],
-    full: Annotated[bool, typer.Option("--full/--quick", help="More runs; what docs quote.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="More runs; what docs quote.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Measure this machine. Exit code 0 when it measured, whatever the figures are."""
@@ -28,7 +30,11 @@ def bench(
         spread = "" if low is None else f"{low:,.4g} to {high:,.4g}"
         shown = "not measured" if value is None else f"{value:,.4g}"
         rows.append([figure, shown, spread, result["meaning"].get(figure, "")])
-    table(f"{name}: {result['runs']} runs, {result['seconds']:.0f} s", ["figure", "median", "min to max", "meaning"], rows)
+    table(
+        f"{name}: {result['runs']} runs, {result['seconds']:.0f} s",
+        ["figure", "median", "min to max", "meaning"],
+        rows,
+    )
     for note in result["notes"]:
         console.print(f"note: {note}")
     console.print(f"again: {result['command']}")

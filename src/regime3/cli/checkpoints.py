@@ -24,7 +24,9 @@ def checkpoints(
 ) -> None:
     """List checkpoints, newest last. Exit code 1 when --verify finds a damaged one."""
     where = find_lab(lab)
-    entries = [msgspec.to_builtins(entry) for entry in Vault(where, SystemClock()).list(deep=verify)]
+    entries = [
+        msgspec.to_builtins(entry) for entry in Vault(where, SystemClock()).list(deep=verify)
+    ]
     show({"checkpoints": entries}, json, lambda: _print(entries))
     damaged = verify and any(entry["state"] == "damaged" for entry in entries)
     raise typer.Exit(1 if damaged else 0)
@@ -39,7 +41,16 @@ def _print(entries: list[dict[str, Any]]) -> None:
         loss_text = "" if loss is None else f"{loss:.4f}"
         parent = "" if entry["parent"] is None else entry["parent"]
         rows.append(
-            [entry["number"], entry["state"], entry["step"], str(parent), loss_text, size, made, entry["reason"]]
+            [
+                entry["number"],
+                entry["state"],
+                entry["step"],
+                str(parent),
+                loss_text,
+                size,
+                made,
+                entry["reason"],
+            ]
         )
     table("", ["number", "state", "step", "parent", "validation", "size", "made", "why"], rows)
 

@@ -12,11 +12,15 @@ from regime3.cli.output import Json, LabOption, SetOption, console, find_lab, fl
 
 
 def init(
-    root: Annotated[Path, typer.Argument(metavar="LAB", help="Folder to make; must be new or empty.")],
+    root: Annotated[
+        Path, typer.Argument(metavar="LAB", help="Folder to make; must be new or empty.")
+    ],
     model: Annotated[
         str | None, typer.Option(help="A model folder, a .gguf file, or a hub id.")
     ] = None,
-    nano: Annotated[bool, typer.Option("--nano", help="The tiny model that ships with r3.")] = False,
+    nano: Annotated[
+        bool, typer.Option("--nano", help="The tiny model that ships with r3.")
+    ] = False,
     set_: SetOption = None,
     json: Json = False,
 ) -> None:
@@ -53,7 +57,7 @@ def writer_of(model: str | None) -> Any:
 
             build_nano(target)
         else:
-            from regime3.model.load import import_model
+            from regime3.model.importing import import_model
 
             import_model(model, target)
 
@@ -62,7 +66,9 @@ def writer_of(model: str | None) -> Any:
 
 def config_command(
     lab: LabOption = None,
-    origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Say where each value comes from.")
+    ] = False,
     set_: SetOption = None,
     json: Json = False,
 ) -> None:

@@ -65,7 +65,12 @@ def _text(found: dict[str, Any]) -> Text:
     if eta and verdict.state == "alive":
         lines.append(f"done in {human_time(eta[0])} to {human_time(eta[1])}")
     queue = found.get("queue") or {}
-    lines.append("queue: " + ", ".join(f"{name} {count}" for name, count in queue.items()))
+    if queue:
+        lines.append(
+            f"queue: {queue['files_open']} open, {queue['files_ended']} ended, "
+            f"{queue['files_failed']} failed, {queue['inbox_waiting']} in the inbox; "
+            f"{queue['rows_left']:,} rows left of {queue['rows_admitted']:,}"
+        )
     for alert in (found.get("active_alerts") or [])[:EVENTS_SHOWN]:
         lines.append(f"{alert['level']}: {alert['message']}")
     return Text("\n".join(lines))

@@ -23,7 +23,7 @@ LabOption = Annotated[
     Path | None,
     typer.Option(
         "--lab",
-        help="The lab's folder. Default: REGIME3_LAB, else this folder or one above it, else ./lab.",
+        help="The lab's folder. Default: REGIME3_LAB, this folder or one above it, ./lab.",
         show_default=False,
     ),
 ]
@@ -82,7 +82,9 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     console.print(grid)
 
 
-def bytes_progress(label: str, total: int, quiet: bool) -> tuple[Progress | None, Callable[[int], None]]:
+def bytes_progress(
+    label: str, total: int, quiet: bool
+) -> tuple[Progress | None, Callable[[int], None]]:
     """A bar on a terminal; nothing when piped or asked for JSON. Start it with `with`."""
     if quiet or not sys.stderr.isatty():
         return None, lambda _: None

@@ -40,7 +40,7 @@ def add(
 ) -> None:
     """Copy files into the inbox, whole or not at all."""
     where = find_lab(lab)
-    _checked_lane(priority)
+    lane = _checked_lane(priority)
     placed = []
     for file in files:
         if not file.is_file():
@@ -49,9 +49,9 @@ def add(
         sidecar = Sidecar(passes=passes) if passes is not None else None
         if bar is not None:
             with bar:
-                placed.append(place_in_inbox(where, file, priority, sidecar, advance))
+                placed.append(place_in_inbox(where, file, lane, sidecar, advance))
         else:
-            placed.append(place_in_inbox(where, file, priority, sidecar, advance))
+            placed.append(place_in_inbox(where, file, lane, sidecar, advance))
     names = [str(path.relative_to(where.root)) for path in placed]
     show({"placed": names}, json, lambda: console.print("\n".join(f"in {name}" for name in names)))
 
@@ -142,7 +142,11 @@ def books(lab: LabOption = None, json: Json = False) -> None:
     where = find_lab(lab)
     found = _spool(where).books(Vault(where, SystemClock()).head().ledger)
     total = msgspec.to_builtins(found.total)
-    show({"total": total, "ok": found.ok}, json, lambda: table("", list(total), [list(total.values())]))
+    show(
+        {"total": total, "ok": found.ok},
+        json,
+        lambda: table("", list(total), [list(total.values())]),
+    )
     raise typer.Exit(0 if found.ok else 1)
 
 
@@ -186,5 +190,3 @@ def _checked_lane(lane: str) -> Lane:
     if lane not in LANES:
         raise typer.BadParameter(f"{lane!r}: want high, normal or low")
     return lane  # type: ignore[return-value]
-
-

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from regime3.config import Settings
-from regime3.doctor.findings import Finding
+from regime3.doctor.findings import Finding, Level
 from regime3.paths import Lab
 
 PYTHON_MIN = (3, 11)
@@ -59,8 +59,12 @@ def torch() -> Iterator[Finding]:
     yield Finding("torch", "ok", f"torch {facts['version']}")
     has_card = shutil.which("nvidia-smi") is not None
     if has_card and not facts["cuda"]:
-        reason = "built without CUDA" if facts["built_for"] is None else "the driver does not answer"
-        yield Finding("torch", "bad", f"an NVIDIA card is there, but torch is {reason}", "nvidia-smi")
+        reason = (
+            "built without CUDA" if facts["built_for"] is None else "the driver does not answer"
+        )
+        yield Finding(
+            "torch", "bad", f"an NVIDIA card is there, but torch is {reason}", "nvidia-smi"
+        )
     elif facts["cuda"]:
         gib = 2**30
         yield Finding(
@@ -121,6 +125,6 @@ def memory_for(lab: Lab) -> Iterator[Finding]:
     if facts["cuda"]:
         have, where = int(str(facts["total"])), "GPU memory"
     text = f"{static / 1e9:.2f} GB for weights, gradients and Adam of {have / 1e9:.1f} GB {where}"
-    level = "ok" if static < 0.7 * have else "warn" if static < have else "bad"
+    level: Level = "ok" if static < 0.7 * have else "warn" if static < have else "bad"
     fix = "" if level == "ok" else "choose a smaller model: r3 init LAB2 --model …"
     yield Finding("memory", level, text, fix)

@@ -27,7 +27,9 @@ def write_permission(lab: Lab) -> Iterator[Finding]:
         try:
             disk.write_text(probe, "")
         except OSError as error:
-            yield Finding("write", "bad", f"{folder.name}/: {error.strerror}", f"chmod -R u+rwX {lab.root}")
+            yield Finding(
+                "write", "bad", f"{folder.name}/: {error.strerror}", f"chmod -R u+rwX {lab.root}"
+            )
             continue
         disk.remove(probe)
     yield Finding("write", "ok", "the lab's folders take writes")
@@ -54,7 +56,9 @@ def current_model(lab: Lab) -> Iterator[Finding]:
     head = Vault(lab, SystemClock()).head()
     link = lab.current_model
     if not link.exists():
-        yield Finding("model", "bad", "models/current_model is missing", "r3 trainer mends it at start")
+        yield Finding(
+            "model", "bad", "models/current_model is missing", "r3 trainer mends it at start"
+        )
     elif link.resolve() != head.path.resolve():
         text = f"current_model is not the head checkpoint {head.number}"
         yield Finding("model", "warn", text, "r3 trainer mends it at start")
@@ -81,9 +85,9 @@ def queue(lab: Lab, settings: Settings) -> Iterator[Finding]:
     """Orphans, files in the wrong folder, and the books."""
     spool = Spool(lab, settings, SystemClock())
     ledger = Vault(lab, SystemClock()).head().ledger
-    problems = spool.problems(ledger)
+    problems = spool.problems()
     for problem in problems:
-        yield Finding("queue", "warn", problem.text, problem.fix)
+        yield Finding("queue", "warn", f"{problem.place}: {problem.what}", problem.fix)
     books = spool.books(ledger)
     if not books.ok:
         yield Finding("queue", "bad", "the books do not balance", "r3 queue books --json")
@@ -111,7 +115,9 @@ def trainer(lab: Lab) -> Iterator[Finding]:
     if verdict.state == "fatal":
         yield Finding("trainer", "bad", verdict.sentence, f"less {lab.log_file('worker')}")
     elif running != (verdict.state in ("alive", "paused", "stalled")):
-        text = f"the lock says {'running' if running else 'not running'}, the status {verdict.state}"
+        text = (
+            f"the lock says {'running' if running else 'not running'}, the status {verdict.state}"
+        )
         yield Finding("trainer", "warn", text, f"r3 up --lab {lab.root}")
     else:
         yield Finding("trainer", "ok", verdict.state)

@@ -120,9 +120,7 @@ class Source:
 
     def _look_ahead(self, taken: int) -> None:
         """Start tokenising what comes after the `taken` rows just cut, unless it is under way."""
-        wanted = list(
-            islice(self._upcoming(), taken, taken + LOOKAHEAD_WINDOWS * max(1, taken))
-        )
+        wanted = list(islice(self._upcoming(), taken, taken + LOOKAHEAD_WINDOWS * max(1, taken)))
         keys = {(file.id, position) for file, position in wanted}
         for key in [key for key in self._ahead if key not in keys]:
             _settle(self._ahead.pop(key))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Any
 
-from regime3.spool import Spool
+from regime3.spool import Admission, Spool
 
 
 class AdmissionThread:
@@ -16,7 +15,7 @@ class AdmissionThread:
         self._spool, self._poll_s = spool, poll_s
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self.finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.finished: queue.SimpleQueue[Admission] = queue.SimpleQueue()
         self.error: BaseException | None = None
         self.rounds = 0
         """Complete looks at the inbox."""
@@ -36,7 +35,7 @@ class AdmissionThread:
         except BaseException as error:  # handed to the main thread, which ends the supervisor
             self.error = error
 
-    def take(self) -> list[Any]:
+    def take(self) -> list[Admission]:
         """Admissions finished since last asked; raises what killed the thread."""
         if self.error is not None:
             raise self.error

@@ -5,7 +5,6 @@ It runs on the supervisor's own turns, so a queue that never empties starves non
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from regime3 import disk
@@ -80,8 +79,3 @@ class Housekeeping:
             if path.stat().st_size > limit:
                 disk.copy_file(path, path.with_suffix(".log.1"))
                 disk.truncate(path, 0)  # writers append, so they go on at the new end
-
-
-def local_day(now: float) -> str:
-    """YYYY-MM-DD of local time."""
-    return time.strftime("%Y-%m-%d", time.localtime(now))

@@ -70,7 +70,9 @@ class WorkerProcess:
         """Reports since last asked; waits for the first at most `wait_s`."""
         found: list[AnyReport] = []
         try:
-            found.append(self._queue.get(timeout=wait_s) if wait_s > 0 else self._queue.get_nowait())
+            found.append(
+                self._queue.get(timeout=wait_s) if wait_s > 0 else self._queue.get_nowait()
+            )
             while True:
                 found.append(self._queue.get_nowait())
         except queue.Empty:
