@@ -129,7 +129,9 @@ def test_a_loss_that_is_not_finite_never_reaches_weights_or_moments() -> None:
     assert seen[3] == seen[2] and seen[4] != seen[3]
     result = driver.results[2]
     assert result.skipped == "the loss is not finite" and result.loss is None
-    assert [position for position, _ in driver.given_up] == [row.position for row in windows[2].rows]
+    assert [position for position, _ in driver.given_up] == [
+        row.position for row in windows[2].rows
+    ]
     assert all(math.isfinite(r.loss) for r in driver.results if r.loss is not None)
 
 

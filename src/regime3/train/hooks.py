@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from regime3.records.messages import Report
+from regime3.records.messages import AnyReport
 from regime3.records.rows import RowRef, Window
 from regime3.train.metrics import WindowResult
 
@@ -32,5 +32,5 @@ class TrainHooks(Protocol):
     def window_done(self, window: Window, result: WindowResult) -> None:
         """The window is behind us: stepped, or refused with `result.skipped`."""
 
-    def report(self, report: Report) -> None:
+    def report(self, report: AnyReport) -> None:
         """An alert, an out of memory or a validation, for the supervisor."""

@@ -50,10 +50,21 @@ def write_state(trainer: WindowTrainer, folder: Path) -> None:
     _write_optimizer(trainer, folder)
     _write_plain(folder / SCHEDULER_JSON, {"last_epoch": trainer.lr_scheduler.last_epoch})
     _write_plain(folder / BUDGET_JSON, _budget(trainer))
-    # A state of our own making: callbacks and logs of the Trainer are not worth keeping.
-    state = TrainerState(global_step=trainer.state.global_step, log_history=[])
-    _write_plain(folder / TRAINER_STATE, asdict(state))
+    _write_plain(folder / TRAINER_STATE, asdict(_trainer_state(trainer.state)))
     write_rng(folder)
+
+
+def _trainer_state(now: TrainerState) -> TrainerState:
+    """The step, and the counts that the Trainer compares on resume; no logs, no callbacks."""
+    return TrainerState(
+        global_step=now.global_step,
+        max_steps=now.max_steps,
+        logging_steps=now.logging_steps,
+        eval_steps=now.eval_steps,
+        save_steps=now.save_steps,
+        train_batch_size=now.train_batch_size,
+        log_history=[],
+    )
 
 
 def _write_plain(path: Path, value: Any) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ProgressCallback
+from transformers.utils import logging
 
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
@@ -318,7 +319,9 @@ def choose_device(settings: Settings) -> torch.device:
 
 
 def prepare_process(settings: Settings) -> None:
-    """Threads and the CUDA allocator; call it before the first tensor of the process."""
+    """Threads, the CUDA allocator, quiet libraries; call it before the process's first tensor."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     torch.set_num_threads(settings.train.threads or len(os.sched_getaffinity(0)))
 
