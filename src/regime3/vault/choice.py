@@ -57,12 +57,19 @@ def choose_head(entries: Iterable[Entry], verdicts: Verdicts) -> int | None:
     return max(valid, default=None)
 
 
-def choose_fallback(entries: Iterable[Entry], verdicts: Verdicts) -> int | None:
-    """What would be the head if the head were damaged: its words still count."""
+def fallbacks(entries: Iterable[Entry], verdicts: Verdicts) -> list[int]:
+    """What would be head if the head were damaged, and so on, best first.
+
+    A damaged checkpoint's words still count, so this is not simply the list without its head.
+    """
     entries = list(entries)
-    head = choose_head(entries, verdicts)
-    supposed = [Entry(e.number, e.manifest, "supposed") if e.number == head else e for e in entries]
-    return choose_head(supposed, verdicts)
+    found: list[int] = []
+    while (number := choose_head(entries, verdicts)) is not None:
+        found.append(number)
+        entries = [
+            Entry(e.number, e.manifest, "supposed") if e.number == number else e for e in entries
+        ]
+    return found[1:]
 
 
 def next_number(entries: Iterable[Entry]) -> int:

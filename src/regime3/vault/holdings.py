@@ -25,8 +25,8 @@ def shelved(lab: Lab, entry: Entry, gone: set[int]) -> Shelved:
     path, manifest = lab.seal(entry.number), entry.manifest
     blobs = {}
     if path.is_dir():
-        for item in os.scandir(path):
-            found = item.stat(follow_symlinks=False)
+        for name in os.listdir(path):
+            found = (path / name).lstat()
             blobs[found.st_ino] = found.st_size
     return Shelved(
         number=entry.number,

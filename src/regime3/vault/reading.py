@@ -48,6 +48,7 @@ class Shelf:
     def entries(self, damaged: Mapping[int, str]) -> list[Entry]:
         """Every numbered folder, ascending. `damaged` are verdicts of earlier deep checks."""
         found = [self._entry(number) for number in numbers_in(self.lab.checkpoints)]
+        found = [e for e in found if e.damage is None or os.path.lexists(self.lab.seal(e.number))]
         self._seen = {e.number: self._seen[e.number] for e in found if e.number in self._seen}
         return [Entry(e.number, e.manifest, e.damage or damaged.get(e.number)) for e in found]
 
@@ -66,19 +67,24 @@ def numbers_in(checkpoints: Path) -> list[int]:
     """Numbers that are taken, whatever bears them; ascending."""
     if not checkpoints.is_dir():
         return []
-    names = (entry.name for entry in os.scandir(checkpoints))
-    return sorted(int(name) for name in names if NUMBERED.fullmatch(name))
+    return sorted(int(name) for name in os.listdir(checkpoints) if NUMBERED.fullmatch(name))
 
 
 def _signature(path: Path) -> Signature:
-    """Changes whenever a file of the folder is replaced, cut or rewritten in the ordinary way."""
-    if path.is_symlink() or not path.is_dir():
-        return ()
+    """Changes whenever a file of the folder is replaced, cut or rewritten in the ordinary way.
+
+    Empty for what is no folder, and for one that is being deleted under our eyes.
+    """
     found = []
-    for entry in os.scandir(path):
-        status = entry.stat(follow_symlinks=False)
-        found.append((entry.name, status.st_ino, status.st_size, status.st_mtime_ns))
-    return tuple(sorted(found))
+    try:
+        if path.is_symlink():
+            return ()
+        for name in sorted(os.listdir(path)):
+            status = (path / name).lstat()
+            found.append((name, status.st_ino, status.st_size, status.st_mtime_ns))
+    except OSError:
+        return ()
+    return tuple(found)
 
 
 def _examine(path: Path, number: int) -> Entry:

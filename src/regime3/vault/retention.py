@@ -1,7 +1,9 @@
 """Which checkpoints may go: pure decisions, no disk.
 
-Never deleted: the head, the checkpoint it would fall back to, what the caller protects
-(champion, previous), and the highest number on disk, so that no number is ever used twice.
+Never deleted: the head; the checkpoint it would fall back to, and the first such whose weights
+are not the head's own by a hard link (rollbacks and reseals share bytes, and so share rot); what
+the caller protects (champion, previous); and the highest number on disk, so that no number is
+ever used twice.
 Kept while the space budget allows, most precious last to go: the newest, the best by
 validation loss, the last of each day, and for a while what is damaged or left behind, so that
 a person can look at it. Bytes that hard links share are counted once.
@@ -9,7 +11,7 @@ a person can look at it. Bytes that hard links share are counted once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -46,13 +48,13 @@ def choose_deletions(
     settings: Checkpoint,
     *,
     head: int | None,
-    fallback: int | None,
+    fallbacks: Sequence[int],
     protected: Collection[int],
     now: float,
 ) -> Plan:
-    """Split the shelf into kept and deleted. `now` is wall time."""
+    """Split the shelf into kept and deleted. `fallbacks`: best first; `now` is wall time."""
     by_number = {item.number: item for item in shelf}
-    never = _never(by_number, head, fallback, protected)
+    never = _never(by_number, head, fallbacks, protected)
     kept = {**_wanted(by_number, settings, now), **never}
     limit = int(settings.space_gb_max * 1e9)
     expendable = sorted(
@@ -68,17 +70,26 @@ def choose_deletions(
 
 
 def _never(
-    shelf: Mapping[int, Shelved], head: int | None, fallback: int | None, protected: Collection[int]
+    shelf: Mapping[int, Shelved],
+    head: int | None,
+    fallbacks: Sequence[int],
+    protected: Collection[int],
 ) -> dict[int, str]:
     """Without a head nothing may go: a person has to look first."""
     if head is None:
         return {number: "no head: nothing is deleted" for number in shelf}
     never = {number: "protected" for number in protected}
     never |= {max(shelf): "highest number"}
-    if fallback is not None:
-        never |= {fallback: "fallback"}
+    apart = [n for n in fallbacks if not _shares_weights(shelf[head], shelf[n])]
+    never |= {number: "fallback" for number in (*fallbacks[:1], *apart[:1])}
     never |= {head: "head"}
     return {number: why for number, why in never.items() if number in shelf}
+
+
+def _shares_weights(one: Shelved, other: Shelved) -> bool:
+    """Whether the largest file of one is a hard link into the other."""
+    largest = max(one.blobs, key=lambda inode: one.blobs[inode], default=None)
+    return largest in other.blobs
 
 
 def _wanted(shelf: Mapping[int, Shelved], settings: Checkpoint, now: float) -> dict[int, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -74,17 +75,18 @@ def promise(
     Raises `SealError` for anything but plain files with plain names.
     """
     sizes: dict[str, int] = {}
-    for entry in os.scandir(temp):
-        problem = check_file_name(entry.name)
-        if problem is None and not entry.is_file(follow_symlinks=False):
-            problem = f"{entry.name} is not a plain file"
+    for name in sorted(os.listdir(temp)):
+        status = (temp / name).lstat()
+        problem = check_file_name(name)
+        if problem is None and not stat.S_ISREG(status.st_mode):
+            problem = f"{name} is not a plain file"
         if problem:
             raise SealError(f"this folder cannot become a checkpoint: {problem}")
-        sizes[entry.name] = entry.stat().st_size
+        sizes[name] = status.st_size
     total = sum(size for name, size in sizes.items() if name not in known)
     files: dict[str, SealedFile] = {}
     done = 0
-    for name in sorted(sizes):
+    for name in sizes:
         if name in known:
             files[name] = known[name]
             continue

@@ -30,8 +30,8 @@ from regime3.vault.checked import Unreadable, read_bounded
 from regime3.vault.choice import (
     Entry,
     check_continues,
-    choose_fallback,
     choose_head,
+    fallbacks,
     left_behind,
     plan_publication,
 )
@@ -241,7 +241,7 @@ class Vault:
             [shelved(self.lab, entry, gone) for entry in entries],
             settings,
             head=head,
-            fallback=choose_fallback(entries, verdicts),
+            fallbacks=fallbacks(entries, verdicts),
             protected=protected,
             now=now,
         )
