@@ -1,0 +1,189 @@
+"""The nano model's tokenizer, built by `python -m regime3.model.nano_tokenizer`.
+
+A byte-level BPE of 1,536 tokens: the 256 bytes (any text round-trips), merges learned from
+`nano_corpus`, digits one by one, the ChatML control tokens and the two emojis of the thinking
+profile as single tokens. The result ships in `model/nano/`; building it again gives the same
+bytes, which a test checks. The trainer is our own, twenty lines of counting, so that no library
+version can move a merge; ties go to the pair that sorts first.
+
+It does not tokenise (the `tokenizers` library does, from what is written here), and the template
+knows no think tags: reasoning is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Regex, pre_tokenizers
+
+from regime3 import disk
+from regime3.model import nano_corpus
+
+VOCABULARY = 1536
+CONTEXT = 4096
+PADDING, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+EMOJIS = ("🤔", "🛑")
+CONTROL = (PADDING, TURN_START, TURN_END)
+
+# A word with the blank before it; a digit; signs with the blank before them; blanks and newlines.
+PIECES = r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|[^\S\n]+(?=[^\S\n])|\n+|\s"
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+Pair = tuple[str, str]
+
+
+def build(folder: Path) -> None:
+    """Write tokenizer.json and tokenizer_config.json into `folder`."""
+    disk.write_json(folder / "tokenizer.json", tokenizer())
+    disk.write_json(folder / "tokenizer_config.json", configuration())
+
+
+def ship_to() -> Path:
+    """Where the package keeps the built files."""
+    return Path(str(resources.files("regime3.model"))) / "nano"
+
+
+def configuration() -> dict[str, Any]:
+    """tokenizer_config.json."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": TURN_END,
+        "pad_token": PADDING,
+        "model_max_length": CONTEXT,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
+    }
+
+
+def tokenizer() -> dict[str, Any]:
+    """tokenizer.json: pre-tokeniser, merges, vocabulary and added tokens."""
+    split = {"type": "Split", "pattern": {"Regex": PIECES}, "behavior": "Isolated", "invert": False}
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": False,
+        "use_regex": False,
+    }
+    merges = learn_merges(_word_counts(), VOCABULARY - 256 - len(CONTROL) - len(EMOJIS))
+    tokens = sorted(pre_tokenizers.ByteLevel.alphabet()) + ["".join(pair) for pair in merges]
+    added = [
+        {
+            "id": len(tokens) + number,
+            "content": content,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": content in CONTROL,
+        }
+        for number, content in enumerate((*CONTROL, *EMOJIS))
+    ]
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
+        "post_processor": None,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": {token: number for number, token in enumerate(tokens)},
+            "merges": [list(pair) for pair in merges],
+        },
+    }
+
+
+def learn_merges(words: Counter[str], count: int) -> list[Pair]:
+    """The `count` most frequent merges, in order: byte-pair encoding (Sennrich et al., 2016).
+
+    `words` are pre-tokenised pieces in the byte alphabet. Pairs that make a token which is there
+    already (by another split) are passed over, so tokens stay distinct.
+    """
+    pieces = [(list(word), words[word]) for word in sorted(words)]
+    totals: Counter[Pair] = Counter()
+    places: defaultdict[Pair, set[int]] = defaultdict(set)
+    for number, (symbols, times) in enumerate(pieces):
+        _account(symbols, times, number, totals, places)
+    merges: list[Pair] = []
+    made: set[str] = set()
+    while len(merges) < count:
+        pair = min(totals, key=lambda pair: (-totals[pair], pair))
+        for number in sorted(places[pair]):
+            symbols, times = pieces[number]
+            _account(symbols, -times, number, totals, places)
+            symbols[:] = _merged(symbols, pair)
+            _account(symbols, times, number, totals, places)
+        if "".join(pair) not in made:
+            made.add("".join(pair))
+            merges.append(pair)
+    return merges
+
+
+def _account(
+    symbols: list[str],
+    times: int,
+    number: int,
+    totals: Counter[Pair],
+    places: defaultdict[Pair, set[int]],
+) -> None:
+    """Add a word's pairs to the totals, or take them away with negative `times`."""
+    for pair in pairwise(symbols):
+        totals[pair] += times
+        if totals[pair] == 0:
+            del totals[pair]
+        if times > 0:
+            places[pair].add(number)
+        else:
+            places[pair].discard(number)
+
+
+def _merged(symbols: list[str], pair: Pair) -> list[str]:
+    merged: list[str] = []
+    position = 0
+    while position < len(symbols):
+        if tuple(symbols[position : position + 2]) == pair:
+            merged.append(symbols[position] + symbols[position + 1])
+            position += 2
+        else:
+            merged.append(symbols[position])
+            position += 1
+    return merged
+
+
+def _word_counts() -> Counter[str]:
+    """Pieces of the corpus in the byte alphabet, with their counts."""
+    pieces = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    counts: Counter[str] = Counter()
+    for line in nano_corpus.lines():
+        counts.update(piece for piece, _ in pieces.pre_tokenize_str(line + "\n"))
+    return counts
+
+
+if __name__ == "__main__":
+    build(ship_to())
+    print(json.dumps({"wrote": str(ship_to()), "tokens": VOCABULARY}))
