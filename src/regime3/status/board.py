@@ -225,8 +225,6 @@ class StatusBoard:
         """Write what is pending; the board is not used after."""
         if self._history is not None:
             self._history.close()
-        if self._events is not None:
-            self._events.close()
 
     # ------------------------------------------------------------ what the worker reports
 

@@ -31,8 +31,7 @@ class EventLog:
         self._cut_torn_line()
         known = read_events(lab, limit=1)
         self._number = known[-1].number if known else 0
-        self._out = disk.Appender(lab.events_file)
-        self._bytes = lab.events_file.stat().st_size
+        self._bytes = lab.events_file.stat().st_size if lab.events_file.exists() else 0
 
     def _cut_torn_line(self) -> None:
         path = self.lab.events_file
@@ -48,18 +47,13 @@ class EventLog:
         self._number += 1
         event = Event(self._number, now, kind, level, text, step)
         line = msgspec.json.encode(event) + b"\n"
-        self._out.append(line)
+        with disk.Appender(self.lab.events_file) as out:
+            out.append(line)
         self._bytes += len(line)
         if self._bytes > self._bytes_max:
-            self._out.close()
             disk.rename(self.lab.events_file, self.lab.events_rotated_file, durable=False)
-            self._out = disk.Appender(self.lab.events_file)
             self._bytes = 0
         return event
-
-    def close(self) -> None:
-        """No more events."""
-        self._out.close()
 
 
 def read_events(lab: Lab, *, after: int = 0, limit: int = 200) -> list[Event]:

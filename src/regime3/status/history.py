@@ -68,8 +68,6 @@ class History:
         self._mend()
         self._pending: dict[int, list[bytes]] = {tier: [] for tier in TIERS}
         self._written = {tier: self.files.tier(tier).stop for tier in TIERS}
-        self._out: dict[int, disk.Appender] = {}
-        self._segment = -1
         self._buckets = {tier: Bucket(tier) for tier in TIERS[1:]}
         self._flushed_at = -math.inf
         self.last_step = self.files.last_step()
@@ -197,28 +195,24 @@ class History:
                 self._write_fine(records) if tier == 1 else self._write(tier, 0, records)
 
     def _write(self, tier: int, segment: int, records: list[bytes]) -> None:
-        if tier not in self._out:
-            self._out[tier] = disk.Appender(self.lab.history_segment(tier, segment))
-        self._out[tier].append(b"".join(records))
+        with disk.Appender(self.lab.history_segment(tier, segment)) as out:
+            out.append(b"".join(records))
         self._written[tier] += len(records)
 
     def _write_fine(self, records: list[bytes]) -> None:
         """Tier 1 goes to segments of equal size; the oldest are deleted."""
         while records:
             segment, inside = divmod(self._written[1], self._segment_records)
-            if segment != self._segment:
-                self._turn_segment(segment)
             room = self._segment_records - inside
             self._write(1, segment, records[:room])
+            if len(records) >= room:
+                self._finish_segment(segment)
             records = records[room:]
 
-    def _turn_segment(self, segment: int) -> None:
-        if 1 in self._out:
-            # Only the newest segment may be short: record numbers count whole segments.
-            self._out[1].sync()
-            self._out.pop(1).close()
-        self._segment = segment
-        old = segment - SEGMENTS_KEPT - 1
+    def _finish_segment(self, segment: int) -> None:
+        # Record numbers count whole segments: only the newest may ever be short.
+        disk.sync_file(self.lab.history_segment(1, segment))
+        old = segment - SEGMENTS_KEPT
         while old >= 0 and self.lab.history_segment(1, old).exists():
             disk.remove(self.lab.history_segment(1, old))
             old -= 1
@@ -254,6 +248,3 @@ class History:
     def close(self) -> None:
         """Write what is pending. Open buckets are rebuilt at the next start."""
         self.flush()
-        for out in self._out.values():
-            out.close()
-        self._out.clear()

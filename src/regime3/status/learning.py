@@ -46,7 +46,7 @@ class Losses:
     def variance(self) -> float | None:
         """Of the last losses; None under two."""
         losses = [loss for _, loss in self.history]
-        return statistics.pvariance(losses) if len(losses) > 1 else None
+        return _variance(losses) if len(losses) > 1 else None
 
     def change(self) -> tuple[float, Trend] | None:
         """Mean of the newer half less the older, and whether that is beyond the noise."""
@@ -57,10 +57,15 @@ class Losses:
         return _compared(losses[-2 * half : -half], losses[-half:])
 
 
+def _variance(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / len(values)
+
+
 def _compared(older: Sequence[float], newer: Sequence[float]) -> tuple[float, Trend]:
     """Difference of means, and its direction beyond two standard errors."""
     change = statistics.fmean(newer) - statistics.fmean(older)
-    noise = statistics.pvariance(newer) / len(newer) + statistics.pvariance(older) / len(older)
+    noise = _variance(newer) / len(newer) + _variance(older) / len(older)
     beyond = abs(change) > 2 * math.sqrt(noise) and change != 0
     return change, ("flat" if not beyond else "rising" if change > 0 else "falling")
 

@@ -7,7 +7,7 @@ not. It is a range: the spread of the rate between recent blocks of time.
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -144,7 +144,7 @@ class RowRate:
         total = sum(rows for _, rows in self._blocks) / sum(s for s, _ in self._blocks)
         if total <= 0:
             return self._prior
-        spread = statistics.pstdev(rates) / total
+        spread = math.sqrt(math.fsum((rate - total) ** 2 for rate in rates) / len(rates)) / total
         return total, min(SPREAD_MAX, max(SPREAD_MIN, spread))
 
     def eta(self, rows_left: int) -> tuple[float, float, float] | None:
