@@ -19,7 +19,7 @@ from regime3.records.rows import Example, RowRef
 Slicing = Literal["whole", "half", "single"]
 """How carefully a window is cut: by the budget, by half of it, or one row per slice."""
 
-SLICE_PRICE_TOKENS = 48
+SLICE_PRICE_TOKENS = 64
 """What starting a slice costs, in tokens of work. Found by `r3 bench train`; on a GPU more."""
 OPTIMAL_EXAMPLES_MAX = 2048
 PAD_ID = 0
