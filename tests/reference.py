@@ -36,7 +36,9 @@ def settings_page() -> str:
                 bounds = " One of " + ", ".join(f"`{choice}`" for choice in meta["choices"]) + "."
             elif meta["low"] is not None:
                 bounds = f" From {meta['low']:g} to {meta['high']:g}."
-            lines.append(f"| `{item.name}` | `{getattr(kind(), item.name)!r}` | {meta['doc']}{bounds} |")
+            lines.append(
+                f"| `{item.name}` | `{getattr(kind(), item.name)!r}` | {meta['doc']}{bounds} |"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -140,6 +140,9 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True)
     for name in tracked.stdout.split():
         path = root / name
-        if path.suffix in {".py", ".md", ".toml", ".txt", ".js", ".html", ".css"} or name == "Makefile":
+        if (
+            path.suffix in {".py", ".md", ".toml", ".txt", ".js", ".html", ".css"}
+            or name == "Makefile"
+        ):
             text = path.read_text(encoding="utf-8")
             assert not re.search(r"https?://(pypi|registry\.npm|files\.pythonhosted)", text), name
