@@ -134,8 +134,11 @@ def test_content_goes_only_when_over_in_every_full_checkpoint(tmp_path: Path) ->
     flip(vault.lab.seal(1) / "model.safetensors", 9)
     vault.list(deep=True)
     assert vault.deletable_content(ids) == {ids[0], ids[1]}, "a damaged one may yet be mended"
+    (vault.lab.seal(1) / "manifest.json").write_bytes(b"")
+    assert vault.deletable_content(ids) == set(), "nobody can read what it needs"
 
 
 def test_no_checkpoint_no_deletion() -> None:
     assert deletable([], ["a"]) == set()
     assert deletable([{"a", "b"}, {"b"}], ["a", "b", "c"]) == {"b"}
+    assert deletable([{"a"}, None], ["a"]) == set()

@@ -72,11 +72,14 @@ class ContentNeeds:
         self.lab = lab
         self._over: dict[int, tuple[str, set[str]]] = {}
 
-    def over_in_each(self, entries: Iterable[Entry]) -> list[set[str]]:
-        """One set a checkpoint whose ledger can be read."""
+    def over_in_each(self, entries: Iterable[Entry], gone: set[int]) -> list[set[str] | None]:
+        """One set a checkpoint; None where the ledger cannot be read.
+
+        Those left behind (`gone`) can be no target any more: unreadable, they are passed over.
+        """
         found = {entry.number: self._over_in(entry) for entry in entries}
         self._over = {n: known for n, known in self._over.items() if n in found}
-        return [ids for ids in found.values() if ids is not None]
+        return [ids for number, ids in found.items() if ids is not None or number not in gone]
 
     def _over_in(self, entry: Entry) -> set[str] | None:
         if entry.manifest is None or ENDED_NAME not in entry.manifest.files:

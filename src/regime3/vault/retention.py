@@ -127,8 +127,13 @@ def _bytes(shelf: Mapping[int, Shelved], numbers: Iterable[int]) -> int:
     return sum(blobs.values())
 
 
-def deletable(over_in_each: Collection[Collection[str]], ids: Iterable[str]) -> set[str]:
-    """Ids over (done or removed) in **every** full checkpoint; none when there is none."""
-    if not over_in_each:
+def deletable(over_in_each: Collection[Collection[str] | None], ids: Iterable[str]) -> set[str]:
+    """Ids over (done or removed) in **every** full checkpoint; none when there is none.
+
+    None stands for a checkpoint that cannot be read now: it may be mended and rolled back to,
+    so until it is gone nothing may go.
+    """
+    known = [over for over in over_in_each if over is not None]
+    if not known or len(known) < len(over_in_each):
         return set()
-    return {file_id for file_id in ids if all(file_id in over for over in over_in_each)}
+    return {file_id for file_id in ids if all(file_id in over for over in known)}

@@ -253,10 +253,12 @@ class Vault:
     def deletable_content(self, files: Iterable[str]) -> set[str]:
         """Ids among `files` whose bytes no checkpoint can ask for again.
 
-        Done, or removed by the user, in every full checkpoint on disk: left behind ones count
-        too, and damaged ones as long as their ledger can be read.
+        Done, or removed by the user, in every full checkpoint on disk, left behind and damaged
+        ones included; while one that is not left behind cannot be read, none.
         """
-        return deletable(self._content.over_in_each(self._look()[0]), files)
+        entries, verdicts = self._look()
+        gone = left_behind(entries, verdicts)
+        return deletable(self._content.over_in_each(entries, gone), files)
 
     def snapshot_due(self, settings: Checkpoint, now: float) -> str | None:
         """The day whose snapshot is due, or None."""
