@@ -25,7 +25,7 @@ def test_five_kills_lose_nothing_and_change_no_bit(tmp_path: Path) -> None:
 def test_a_hanging_worker_is_killed_and_the_next_one_goes_on(make_lab: MakeLab) -> None:
     lab = make_lab(supervisor__heartbeat_timeout_s=3.0)
     lab.drop("file.jsonl", rows("file", 60))
-    lab.start(REGIME3_TRAIN_FAULT="hang@3")
+    lab.start(REGIME3_FAULT_TRAIN="hang@3")
     lab.wait("the hang is noticed", lambda: lab.status().get("worker_restarts", 0) >= 1)
     assert any("hung" in event["text"] for event in lab.events())
     # Every new worker meets the same fault at the same step: it is the lab that must end it.
@@ -37,7 +37,7 @@ def test_a_row_that_kills_three_workers_is_buried_and_the_rest_trains(make_lab: 
     poison = '{"messages": [{"role": "user", "content": "the poison row"}, ' \
              '{"role": "assistant", "content": "boom"}]}'  # fmt: skip
     lab.drop("file.jsonl", [*rows("file", 30), poison, *rows("more", 30)])
-    lab.start(REGIME3_TRAIN_FAULT="die-on:the poison row")
+    lab.start(REGIME3_FAULT_TRAIN="die-on:the poison row")
     lab.wait_until_trained()
     assert lab.stop() == 0
     total = lab.books().total
@@ -48,10 +48,8 @@ def test_a_row_that_kills_three_workers_is_buried_and_the_rest_trains(make_lab: 
 
 def test_a_worker_that_cannot_live_is_fatal_and_says_so(make_lab: MakeLab) -> None:
     lab = make_lab(supervisor__restarts_max=2)
-    (lab.lab.seal(1) / "config.json").chmod(0)
     lab.drop("file.jsonl", rows("file", 10))
-    (lab.lab.settings_file).write_text(lab.lab.settings_file.read_text() + "\n", encoding="utf-8")
-    lab.start(REGIME3_TRAIN_FAULT="not a fault at all")
+    lab.start(REGIME3_FAULT_TRAIN="not a fault at all")
     assert lab.process is not None
     assert lab.process.wait(120) == TrainerFatal.exit_code
     assert lab.status()["status"] == "fatal"
@@ -63,7 +61,7 @@ def test_a_worker_that_cannot_live_is_fatal_and_says_so(make_lab: MakeLab) -> No
 def test_out_of_memory_halves_the_budget_and_loses_no_row(make_lab: MakeLab) -> None:
     lab = make_lab()
     lab.drop("file.jsonl", rows("file", 60))
-    lab.start(REGIME3_TRAIN_FAULT="oom-above:200")
+    lab.start(REGIME3_FAULT_TRAIN="oom-above:200")
     lab.wait_until_trained()
     assert lab.stop() == 0
     assert lab.books().total.trained == 60
@@ -73,7 +71,7 @@ def test_out_of_memory_halves_the_budget_and_loses_no_row(make_lab: MakeLab) -> 
 def test_out_of_memory_in_the_optimizer_restarts_from_the_seal(make_lab: MakeLab) -> None:
     lab = make_lab()
     lab.drop("file.jsonl", rows("file", 60))
-    lab.start(REGIME3_TRAIN_FAULT="oom-step@3")
+    lab.start(REGIME3_FAULT_TRAIN="oom-step@3")
     lab.wait("a restart", lambda: lab.status().get("worker_restarts", 0) >= 1)
     assert any("exit code 8" in event["text"] for event in lab.events())
 
@@ -81,7 +79,7 @@ def test_out_of_memory_in_the_optimizer_restarts_from_the_seal(make_lab: MakeLab
 def test_a_loss_that_is_no_number_never_reaches_the_weights(make_lab: MakeLab) -> None:
     lab = make_lab()
     lab.drop("file.jsonl", rows("file", 60))
-    lab.start(REGIME3_TRAIN_FAULT="nan@2")
+    lab.start(REGIME3_FAULT_TRAIN="nan@2")
     lab.wait_until_trained()
     assert lab.stop() == 0
     total = lab.books().total

@@ -1,6 +1,6 @@
 """Trouble on request, so that out of memory is tested without a GPU.
 
-    REGIME3_TRAIN_FAULT="oom-forward@3,oom-backward@5,nan@7,oom-step@4,hang@6,die@5,\
+    REGIME3_FAULT_TRAIN="oom-forward@3,oom-backward@5,nan@7,oom-step@4,hang@6,die@5,\
 oom-above:2048,oom-on:TEXT,die-on:TEXT"
 
 `KIND@N` strikes once in a process, in the window that would become optimizer step N, in its
@@ -23,7 +23,7 @@ import torch
 
 from regime3.train.slices import Slice
 
-VARIABLE = "REGIME3_TRAIN_FAULT"
+VARIABLE = "REGIME3_FAULT_TRAIN"
 AT_STEP = ("oom-forward", "oom-backward", "oom-step", "nan", "hang", "die")
 ON_SLICE = ("oom-above", "oom-on", "die-on")
 HANG_S = 3600.0
