@@ -289,6 +289,8 @@ class Supervisor:
                 self._set_state(state)
             case say.StepDone():
                 self._set_state("training")
+            case say.Ready():
+                self._agree_on_head(report)
             case say.Sealed():
                 self._deaths_without_progress = 0
                 self.take_head(self.vault.open(report.number))
@@ -299,6 +301,15 @@ class Supervisor:
                 self._record_burial(report)
             case _:
                 pass
+
+    def _agree_on_head(self, report: say.Ready) -> None:
+        """The worker has hashed every byte: it may have found our head damaged and fallen back."""
+        if report.seal != self.head_seal.number and self.worker is not None:
+            text = f"checkpoint {self.head_seal.number} is damaged; training goes on from {report.seal}"
+            self.board.event("head-damaged", text, level="ERROR")
+            self.say_line(text)
+            self.take_head(self.vault.head())
+            self.worker.send(say.Files(self._open_files()))
 
     def _set_state(self, state: str) -> None:
         if self.worker is not None:

@@ -50,6 +50,10 @@ class Lab:
         """Where the file of claim `slot` waits while it is read."""
         return self.admitting / f"{slot:0{SEAL_DIGITS}d}.jsonl"
 
+    def admitting_sidecar(self, slot: int) -> Path:
+        """A sidecar on its way back to the inbox; swept after a crash, its claim still has it."""
+        return self.admitting / f".tmp-{slot:0{SEAL_DIGITS}d}.sidecar"
+
     def claims_file(self, slot: int) -> Path:
         """Where the files of a batch came from; named by the batch's first slot."""
         return self.admitting / f"claims-{slot:0{SEAL_DIGITS}d}.json"
@@ -68,6 +72,10 @@ class Lab:
 
     def meta_file(self, file_id: str) -> Path:
         return self.meta(file_id) / "meta.json"
+
+    def meta_draft(self, file_id: str) -> Path:
+        """Where a changed `meta.json` is written before it is renamed; swept after a crash."""
+        return self.meta_root / f".tmp-{file_id}.json"
 
     def index_file(self, file_id: str) -> Path:
         return self.meta(file_id) / "index.bin"

@@ -72,7 +72,8 @@ def checkpoints(lab: Lab) -> Iterator[Finding]:
     damaged = [entry for entry in vault.list(deep=True) if entry.state == "damaged"]
     for entry in damaged:
         text = f"checkpoint {entry.number} is damaged: {entry.reason}"
-        yield Finding("checkpoints", "bad", text, f"rm -r {lab.seal(entry.number)}")
+        fix = "r3 trainer passes it over and removes it after some days; keep it until then"
+        yield Finding("checkpoints", "bad", text, fix)
     try:
         head = vault.head(deep=True)
     except SealError as error:

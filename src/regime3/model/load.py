@@ -15,10 +15,14 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from regime3.config import Settings
 from regime3.errors import ModelError, Unavailable
 from regime3.model.template import ChatTemplate
+
+# Its bars are for a person at a notebook; ours are drawn by the command line.
+logging.disable_progress_bar()
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 

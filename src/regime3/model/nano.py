@@ -15,9 +15,13 @@ from pathlib import Path
 
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers.utils import logging
 
 from regime3 import disk
 from regime3.model import nano_tokenizer
+
+# Its bars are for a person at a notebook; ours are drawn by the command line.
+logging.disable_progress_bar()
 
 HIDDEN = 128
 LAYERS = 4

@@ -84,7 +84,9 @@ class Catalog:
 
     def rewrite(self, meta: FileMeta) -> None:
         """Replace a file's meta, durably."""
-        disk.write_bytes(self._lab.meta_file(meta.id), encoded(meta))
+        draft = self._lab.meta_draft(meta.id)
+        disk.write_bytes(draft, encoded(meta))
+        disk.rename(draft, self._lab.meta_file(meta.id))
         with self.lock:
             self._files[meta.id] = meta
             self.version += 1

@@ -112,7 +112,10 @@ class Claims:
         source = self._lab.inbox / os.fsdecode(staged.claim.source)
         target = free_name(source)
         if staged.claim.sidecar_raw is not None:
-            disk.write_bytes(target.with_name(sidecar_name(target.name)), staged.claim.sidecar_raw)
+            # Written here, where an interrupted write is swept; then renamed beside its file.
+            written = self._lab.admitting_sidecar(staged.claim.slot)
+            disk.write_bytes(written, staged.claim.sidecar_raw)
+            disk.rename(written, target.with_name(sidecar_name(target.name)))
         # A link never overwrites. Killed between the two: the same content twice, trained once.
         disk.link(staged.path, target)
         disk.sync_folder(target.parent)

@@ -116,7 +116,8 @@ def _parse(text: str) -> Any:
     except _Duplicate as error:
         raise InputRefused(str(error)) from None
     except json.JSONDecodeError as error:
-        raise InputRefused(f"not JSON: {error.msg} at column {error.colno}") from None
+        what = error.msg.removesuffix(" at")
+        raise InputRefused(f"not JSON: {what} at column {error.colno}") from None
     except ValueError as error:
         raise InputRefused(f"not JSON: {error}") from None
     except RecursionError:

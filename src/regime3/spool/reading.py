@@ -119,6 +119,9 @@ class Reading:
                     return judged
             if judged.size_bytes and judged.encoding is None:
                 self._take(lines.end(), index)
+        if judged.encoding is not None:
+            # Counted as far as they can be told apart: the file is refused whole.
+            judged.buried = judged.lines = max(judged.lines, 1)
         self._flush_burials()
         judged.sha256 = digest.hexdigest()
         judged.finished = True

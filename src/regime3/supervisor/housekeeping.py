@@ -39,6 +39,10 @@ class Housekeeping:
         removed = sup.vault.retain(sup.settings.checkpoint, set(), sup.clock.now())
         if removed:
             sup.board.event("retention", f"removed checkpoints {removed}")
+        plan = sup.vault.last_plan
+        if plan is not None and plan.over_budget_bytes > 0:
+            over = f"checkpoints take {plan.over_budget_bytes / 1e9:.1f} GB more than space_gb_max"
+            sup.board.event("space", f"{over}; all of them are protected by a rule", level="WARN")
         for file_id in sup.vault.deletable_content(sup.spool.files()):
             sup.spool.delete_content(file_id)
 

@@ -110,13 +110,23 @@ class Verbs:
     def _roll_back(self, request: Request) -> None:
         """Worker away, a seal whose parent is the target, history branched, worker back."""
         sup = self._sup
-        sup.vault.open(request.seal, deep=True)
+        sup.vault.open(request.seal)  # refuse what is not there before training is disturbed
         sup.end_worker()
         outcome = sup.vault.rollback(request.seal, sup.spool.files(), is_forge)
         sup.take_head(outcome.seal)
         sup.board.begin(outcome.seal.manifest.step)
+        story = outcome.story
         sup.board.event("rollback", f"to checkpoint {request.seal}: {request.reason}")
         sup.say_line(f"rolled back to checkpoint {request.seal}")
+        for what, caught in (
+            ("trains again", story.fell_back),
+            ("is held until retried", story.held),
+            ("is quarantined", story.quarantined),
+        ):
+            for item in caught:
+                text = f"{item.name} {what}: {item.story(story.left, story.target)}"
+                sup.board.event("rollback-file", text)
+                sup.say_line(text)
 
 
 def is_forge(meta: FileMeta) -> bool:
@@ -132,7 +142,9 @@ def covered(ledger: Ledger, request: Request) -> bool:
 
 def possible(ledger: Ledger, meta: FileMeta, request: Request) -> bool:
     """Whether there is anything to end or to reopen."""
-    return meta.rows > 0 and (request.verb != "retry" or ledger.ended.get(meta.id) != "done")
+    if request.verb != "retry":
+        return meta.rows > 0
+    return ledger.ended.get(meta.id) != "done" and meta.content_deleted_at is None
 
 
 def applied(ledger: Ledger, meta: FileMeta, request: Request) -> Ledger:
