@@ -1,0 +1,114 @@
+"""A real server on a loopback port, and a real Chromium that looks at it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from regime3.config import Settings, Web
+from regime3.paths import Lab
+from regime3.web.server import address_of, bind, make_server
+from tests.browser import find
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def serving(lab: Lab) -> Iterator[str]:
+    """The lab's page on a loopback port of its own; yields its address."""
+    settings = Settings(web=Web(port=0))
+    listener = bind(settings.web)
+    server = make_server(lab, settings)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield address_of(listener, settings.web)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """The system's Chromium, without a window."""
+    executable = find()
+    if executable is None:
+        pytest.fail("no Chromium found; run: python -m tests.browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, headless=True, args=FLAGS, timeout=60_000
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+@pytest.fixture
+def serve_lab(lab: Lab) -> Iterator[str]:
+    with serving(lab) as url:
+        yield url
+
+
+@pytest.fixture
+def look(browser: Browser, serve_lab: str) -> Iterator[Callable[..., Page]]:
+    """`look(width, scheme)` opens the page; a console error or failed request fails the test."""
+    contexts, complaints = [], []
+
+    def open_page(width: int = 1440, scheme: str = "dark") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 1000},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: complaints.append(f"page error: {error}"))
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if message.type == "error" else None,
+        )
+        page.on(
+            "requestfailed", lambda request: complaints.append(f"{request.failure}: {request.url}")
+        )
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(serve_lab)
+                else complaints.append(f"asked elsewhere: {request.url}")
+            ),
+        )
+        page.goto(serve_lab)
+        expect(page.locator("#state-word")).not_to_have_text("Looking")
+        return page
+
+    yield open_page
+    heard = list(complaints)  # closing a page breaks off its last request
+    for context in contexts:
+        context.close()
+    assert heard == []
