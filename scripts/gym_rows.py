@@ -1,8 +1,8 @@
 """Chat rows from third-party tasks: `python scripts/gym_rows.py --rows 100000 --out rows.jsonl`.
 
 Needs the extra `gym` (reasoning-gym). That package draws row i of seed s from `Random(s + i)`, so
-neighbouring seeds share most of their questions; here every row is a data set of its own, seeded
-by a hash of task, split and index. Equal questions are kept once. Short tasks only: this file is
+neighbouring seeds share most of their questions; here rows are drawn at places far apart, each
+the hash of task, split and index. Equal questions are kept once. Short tasks only: this file is
 for the run in docs/runs.md, not a curriculum.
 """
 
@@ -12,7 +12,9 @@ import argparse
 import hashlib
 import json
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import reasoning_gym
 
@@ -27,12 +29,19 @@ TASKS = (
     "products",
 )
 QUESTION_CHARACTERS_MAX = 110
+PLACES = 1 << 60
+
+
+@cache
+def source(task: str) -> Any:
+    """The task's data set, as long as it may be: making one costs more than a thousand rows."""
+    return reasoning_gym.create_dataset(task, size=PLACES, seed=0)
 
 
 def row(task: str, split: str, index: int) -> dict[str, object] | None:
     """One conversation, or None when the question is too long for a short row."""
     digest = hashlib.sha256(f"{task}|{split}|{index}".encode()).digest()
-    entry = reasoning_gym.create_dataset(task, size=1, seed=int.from_bytes(digest[:4], "big"))[0]
+    entry = source(task)[int.from_bytes(digest[:8], "big") % PLACES]
     question = entry["question"].strip()
     if len(question) > QUESTION_CHARACTERS_MAX or entry["answer"] is None:
         return None
