@@ -305,7 +305,8 @@ class Supervisor:
     def _agree_on_head(self, report: say.Ready) -> None:
         """The worker has hashed every byte: it may have found our head damaged and fallen back."""
         if report.seal != self.head_seal.number and self.worker is not None:
-            text = f"checkpoint {self.head_seal.number} is damaged; training goes on from {report.seal}"
+            damaged = self.head_seal.number
+            text = f"checkpoint {damaged} is damaged; training goes on from {report.seal}"
             self.board.event("head-damaged", text, level="ERROR")
             self.say_line(text)
             self.take_head(self.vault.head())

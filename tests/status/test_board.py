@@ -322,6 +322,13 @@ def test_events_are_numbered_for_ever_and_rotated_by_size(lab: Lab) -> None:
     assert [event.number for event in read_events(lab, after=30)] == [31]
 
 
+def test_an_event_that_is_no_sentence_is_told_with_its_kind(board: StatusBoard) -> None:
+    assert board.event("snapshot", "2026-11-22").text == "snapshot: 2026-11-22"
+    assert board.event("resumed").text == "resumed"
+    assert board.event("sealed", "Checkpoint 3 sealed").text == "Checkpoint 3 sealed"
+    assert board.event("fatal", "it died").level == "ERROR"
+
+
 def test_a_torn_last_event_is_cut_and_the_next_one_is_whole(lab: Lab) -> None:
     EventLog(lab, 1.0).append("sealed", "fine", 1.0)
     with open(lab.events_file, "ab") as out:

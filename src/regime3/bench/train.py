@@ -221,7 +221,7 @@ def run(quick: bool) -> dict[str, Any]:
     """Interleaved rounds of the three sides; see `docs/benchmarks.md` for the contract."""
     _require_peers()
     threads = int(os.environ.get("OMP_NUM_THREADS", "0")) or min(2, os.cpu_count() or 1)
-    rows, window, rounds = (384, 32, 3) if quick else (3200, 64, 5)
+    rows, window, rounds = (160, 32, 3) if quick else (3200, 64, 5)
     micro = dict(DEFAULT_MICRO_BATCH)
     if not quick:
         micro = {side: _best_micro_batch(side, window, threads) for side in micro}

@@ -89,7 +89,7 @@ def pause(
 
 
 def resume(lab: LabOption = None, json: Json = False) -> None:
-    """Go on training."""
+    """Go on training after a pause."""
     was = control.resume(find_lab(lab))
     show({"was_paused": was}, json, lambda: console.print("resumed" if was else "was not paused"))
 

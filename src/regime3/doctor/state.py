@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from regime3 import disk
 from regime3.clock import SystemClock
 from regime3.config import Settings
-from regime3.doctor.findings import Finding
+from regime3.doctor.findings import Finding, Level
 from regime3.errors import SealError
 from regime3.paths import Lab
 from regime3.spool import Spool
@@ -40,10 +40,9 @@ def disk_room(lab: Lab, settings: Settings) -> Iterator[Finding]:
     free = disk.free_bytes(lab.root)
     needed = settings.checkpoint.free_gb_min * 1e9 + 3 * _model_bytes(lab)
     text = f"{free / 1e9:.1f} GB free, training rests below {needed / 1e9:.1f} GB"
-    if free < needed:
-        yield Finding("disk", "bad", text, "r3 checkpoints; then lower checkpoint.keep_newest")
-    else:
-        yield Finding("disk", "warn" if free < 3 * needed else "ok", text)
+    level: Level = "bad" if free < needed else "warn" if free < 3 * needed else "ok"
+    fix = "" if level == "ok" else "r3 checkpoints; then lower checkpoint.keep_newest"
+    yield Finding("disk", level, text, fix)
 
 
 def _model_bytes(lab: Lab) -> int:

@@ -41,6 +41,15 @@ IDLE_WRITE_S = 5.0
 STALL_S_MIN = 30.0
 STALL_STEPS = 6
 SLOW_ACTIVITIES = ("loading", "rehearsing", "sealing", "leaving")
+EVENT_LEVELS: dict[str, Level] = {
+    "fatal": "ERROR",
+    "row-condemned": "WARN",
+    "stop-timeout": "WARN",
+    "rollback": "WARN",
+    "head-damaged": "ERROR",
+}
+TOLD_ELSEWHERE = ("row-given-up", "out-of-memory", "worker-restarted", "fatal")
+"""Alerts whose event is written where they are noticed."""
 STATE_OF: dict[str, State] = {
     "loading": "starting",
     "rehearsing": "starting",
@@ -182,11 +191,16 @@ class StatusBoard:
         self.event("worker-died", f"The worker {how}", level="WARN")
 
     def event(
-        self, kind: str, text: str = "", *, level: Level = "INFO", step: int | None = None
+        self, kind: str, text: str = "", *, level: Level | None = None, step: int | None = None
     ) -> Event:
-        """Put an event into the log and into view."""
+        """Put an event into the log and into view.
+
+        A text that is no sentence is told with its kind before it; `level` None: the kind's own.
+        """
+        told = text if text[:1].isupper() else f"{kind}: {text}" if text else kind
         at = step if step is not None else self.status.current_step
-        event = self.events.append(kind, text or kind, self.clock.now(), level=level, step=at)
+        level = level or EVENT_LEVELS.get(kind, "INFO")
+        event = self.events.append(kind, told, self.clock.now(), level=level, step=at)
         self.status.recent_events = [*self.status.recent_events, event][-EVENTS_SHOWN:]
         self._changed = True
         return event
@@ -400,7 +414,7 @@ class StatusBoard:
 
     def _alert(self, code: str, message: str, level: Level | None = None) -> None:
         new = self.alerts.raise_(code, message, self.clock.now(), level)
-        if new is not None and code not in ("row-given-up", "out-of-memory", "worker-restarted"):
+        if new is not None and code not in TOLD_ELSEWHERE:
             self.event(f"alert-{code}", message, level=new.level)
 
     def _refresh(self, now: float) -> None:

@@ -24,6 +24,7 @@ class Housekeeping:
         self._disk_looked = -DISK_LOOK_S
         self._slow_looked = -SLOW_LOOK_S
         self._disk_reason: str | None = None
+        self._over = False
 
     def turn(self) -> None:
         """Chores that are due now."""
@@ -40,7 +41,8 @@ class Housekeeping:
         if removed:
             sup.board.event("retention", f"removed checkpoints {removed}")
         plan = sup.vault.last_plan
-        if plan is not None and plan.over_budget_bytes > 0:
+        over_before, self._over = self._over, plan is not None and plan.over_budget_bytes > 0
+        if plan is not None and self._over and not over_before:
             over = f"checkpoints take {plan.over_budget_bytes / 1e9:.1f} GB more than space_gb_max"
             sup.board.event("space", f"{over}; all of them are protected by a rule", level="WARN")
         for file_id in sup.vault.deletable_content(sup.spool.files()):

@@ -159,6 +159,7 @@ export class Curves {
     const chart = this.charts[0];
     if (!chart || chart.scales.x.min === null) return;
     const { min, max } = chart.scales.x;
+    const width = chart.bbox.width / devicePixelRatio;
     const inside = this.events.filter((event) => event.time >= min && event.time <= max);
     $("lanes").replaceChildren(...LANES.map(([name, shape, kinds]) => {
       const mine = inside.filter((event) => (kinds ? kinds.includes(event.kind) : event.level !== "INFO"));
@@ -169,7 +170,7 @@ export class Curves {
         if (left - lastLeft < GLYPH_PX && !eventColour(event)) continue;
         lastLeft = left;
         const glyph = icon(kinds ? shape : eventIcon(event), eventColour(event));
-        glyph.style.left = `${left}px`;
+        glyph.style.left = `${Math.min(left, width - GLYPH_PX / 2)}px`;
         track.append(glyph);
       }
       return el("div", { class: "lane" }, el("div", { class: "lane-h" }, icon(shape), el("span", {}, name)), track);
@@ -183,7 +184,7 @@ export class Curves {
     const near = chart ? ((chart.scales.x.max - chart.scales.x.min) / Math.max(1, chart.bbox.width / devicePixelRatio)) * 9 : 1;
     const event = time === null ? told.at(-1) : told.filter((one) => Math.abs(one.time - time) < near).at(-1);
     const when = (one) => el("span", { class: "t3" }, `${time === null ? "Latest, " : ""}${say.clock(one.time, this.feed.now())}`);
-    $("event-read").replaceChildren(...(event ? [when(event), " ", say.sentenceCase(event.text)] : [el("span", { class: "t3" }, "No event here")]));
+    $("event-read").replaceChildren(...(event ? [when(event), " ", event.text] : [el("span", { class: "t3" }, "No event here")]));
   }
 
   showSummary() {

@@ -7,7 +7,7 @@ const LEVEL = { ERROR: ["l-error", "bad"], WARN: ["l-warn", "warn"], INFO: ["l-i
 const LEVEL_WORD = { ERROR: "error", WARN: "warning", INFO: "note" };
 const EVENT = {
   sealed: "e-seal", admitted: "e-file", branched: "e-turn", "worker-died": "e-turn", started: "e-turn",
-  ready: "e-turn", rollback: "e-turn", "out-of-memory": "e-fault", "row-given-up": "e-fault",
+  ready: "e-turn", resumed: "e-turn", "alert-stall": "e-fault", rollback: "e-turn", "out-of-memory": "e-fault", "row-given-up": "e-fault",
 };
 
 /** The shape of an event's kind. */
@@ -45,7 +45,7 @@ export function makeEvents(feed) {
   return whenChanged(([events]) => {
     const items = events.slice(-6).reverse().map((event) => el("li", {},
       icon(eventIcon(event), eventColour(event)),
-      el("span", {}, say.sentenceCase(event.text)),
+      el("span", {}, event.text),
       el("span", { class: "when" }, say.clock(event.time, feed.now()))));
     const none = el("li", {}, el("span"), el("span", { class: "t2" }, "Checkpoints, arrivals and faults are told here as they happen."));
     $("events").replaceChildren(...(items.length ? items : [none]));

@@ -57,7 +57,7 @@ const lossTick = (u, splits) => splits.map((value) => (value === null ? "" : val
 const rateTick = (u, splits) => splits.map((value) => (value === null ? "" : value >= 1000 ? `${value / 1000} k` : String(value)));
 
 /** Data: [time, min, max, smoothed, validation]. */
-export function lossTrack(box, theme, data, log, onCursor, onScale) {
+export function lossTrack(box, theme, data, log, onCursor, onDrawn) {
   const range = () => {
     const [bottom, top] = lossRange(data()[1], data()[2], data()[4]);
     return log ? [Math.max(1e-4, bottom * 0.95 || 1e-3), top] : [bottom, top];
@@ -65,7 +65,7 @@ export function lossTrack(box, theme, data, log, onCursor, onScale) {
   const few = (u) => u.data[0].length < 40;
   const options = {
     ...base(theme, box.clientWidth, box.clientHeight, {
-      setCursor: [onCursor], setScale: [(u, key) => key === "x" && onScale()], draw: [(u) => drawSpikes(u, theme)],
+      setCursor: [onCursor], draw: [(u) => drawSpikes(u, theme), onDrawn],
     }, { range, distr: log ? 3 : 1 }),
     axes: axes(theme, log ? (u, splits) => splits.map((v) => (v === null ? "" : String(+v.toPrecision(2)))) : lossTick, false),
     bands: [{ series: [2, 1], fill: theme.soft }],
