@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from regime3.config import Settings
+from regime3.errors import Regime3Error
 from regime3.paths import Lab
 
 Level = Literal["ok", "note", "warn", "bad"]
@@ -57,5 +58,7 @@ def _guarded(name: str, check: Check) -> Iterator[Finding]:
     """The room's edge: a check that breaks is reported with its reason."""
     try:
         yield from check()
+    except Regime3Error as error:
+        yield Finding(name, "bad", error.message, error.next_command or "r3 doctor")
     except Exception as error:
         yield Finding(name, "bad", f"this check failed: {type(error).__name__}: {error}")
