@@ -170,7 +170,8 @@ class Supervisor:
 
     def _tell_admission(self, admission: Admission) -> None:
         self.say_line(str(admission))
-        self.board.event("admitted", str(admission))
+        text = str(admission)
+        self.board.event(admission.outcome, text[0].upper() + text[1:])
 
     # ==================================================================== pausing
 
@@ -182,7 +183,9 @@ class Supervisor:
             return
         self._paused_reason = reason
         self.say_line(f"paused: {reason}" if reason else "resumed")
-        self.board.event("paused" if reason else "resumed", reason or "")
+        self.board.event(
+            "paused" if reason else "resumed", f"Paused: {reason}" if reason else "Resumed"
+        )
         if self.worker is not None:
             self.worker.send(say.Pause(reason) if reason else say.Resume())
 
@@ -230,7 +233,9 @@ class Supervisor:
         if status == StepLost.exit_code:
             self._care = ["--halve-budget"]
         if condemned is not None:
-            self.board.event("row-condemned", f"{condemned.id[:12]}: {condemned.reason}")
+            self.board.event(
+                "row-condemned", f"A row of {condemned.id[:12]} is condemned: {condemned.reason}"
+            )
             self._deaths_without_progress = 0
         self._deaths_without_progress += 1
         limits = self.settings.supervisor
@@ -258,7 +263,7 @@ class Supervisor:
         deadline = self.clock.monotonic() + self.settings.supervisor.stop_timeout_s
         while self.worker.ended() is None and self._signals < 2:
             if self.clock.monotonic() > deadline:
-                self.board.event("stop-timeout", "the worker did not leave in time and was killed")
+                self.board.event("stop-timeout", "The worker did not leave in time and was killed")
                 break
             self._listen()
             self._tell()
@@ -306,7 +311,7 @@ class Supervisor:
         """The worker has hashed every byte: it may have found our head damaged and fallen back."""
         if report.seal != self.head_seal.number and self.worker is not None:
             damaged = self.head_seal.number
-            text = f"checkpoint {damaged} is damaged; training goes on from {report.seal}"
+            text = f"Checkpoint {damaged} is damaged; training goes on from {report.seal}"
             self.board.event("head-damaged", text, level="ERROR")
             self.say_line(text)
             self.take_head(self.vault.head())

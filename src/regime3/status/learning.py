@@ -15,7 +15,7 @@ from regime3.records.status import Trend
 
 KEPT = 200
 HALF = 100
-SMOOTHING = 0.02
+SMOOTHING = 0.05
 TREND_HALF_MIN = 20
 EVALUATIONS_HALF = 5
 ACCURACY_POINTS = 2.0

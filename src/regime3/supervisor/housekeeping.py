@@ -39,11 +39,11 @@ class Housekeeping:
         sup = self._sup
         removed = sup.vault.retain(sup.settings.checkpoint, set(), sup.clock.now())
         if removed:
-            sup.board.event("retention", f"removed checkpoints {removed}")
+            sup.board.event("retention", f"Checkpoints let go by rule: {removed}")
         plan = sup.vault.last_plan
         over_before, self._over = self._over, plan is not None and plan.over_budget_bytes > 0
         if plan is not None and self._over and not over_before:
-            over = f"checkpoints take {plan.over_budget_bytes / 1e9:.1f} GB more than space_gb_max"
+            over = f"Checkpoints take {plan.over_budget_bytes / 1e9:.1f} GB more than space_gb_max"
             sup.board.event("space", f"{over}; all of them are protected by a rule", level="WARN")
         for file_id in sup.vault.deletable_content(sup.spool.files()):
             sup.spool.delete_content(file_id)
@@ -75,7 +75,7 @@ class Housekeeping:
         if day is not None:
             sup.vault.snapshot(day)
             sup.vault.prune_snapshots(sup.settings.checkpoint.snapshots_max)
-            sup.board.event("snapshot", day)
+            sup.board.event("snapshot", f"Snapshot of {day}")
 
     def _shorten_logs(self) -> None:
         """A log past its limit becomes `.log.1`; the one before that is dropped."""

@@ -44,7 +44,7 @@ class Verbs:
         for path in bad:
             if path not in self._bad:
                 self._bad.add(path)
-                self._sup.board.event("bad-request", f"{path.name} is not a request; delete it")
+                self._sup.board.event("bad-request", f"Not a request: {path.name}; delete it")
         for item in good:
             if item.path not in self._given:
                 self._obey_one(item)
@@ -77,7 +77,7 @@ class Verbs:
                 case "stop":
                     sup.stopping = True
         except Regime3Error as error:  # a request may name what is not there any more
-            sup.board.event("request-refused", f"{item.request.verb}: {error.message}")
+            sup.board.event("request-refused", f"Refused to {item.request.verb}: {error.message}")
             sup.say_line(f"refused: {error.message}")
         disk.remove(item.path)
 
@@ -116,7 +116,7 @@ class Verbs:
         sup.take_head(outcome.seal)
         sup.board.begin(outcome.seal.manifest.step)
         story = outcome.story
-        sup.board.event("rollback", f"to checkpoint {request.seal}: {request.reason}")
+        sup.board.event("rollback", f"Rolled back to checkpoint {request.seal}: {request.reason}")
         sup.say_line(f"rolled back to checkpoint {request.seal}")
         for what, caught in (
             ("trains again", story.fell_back),
@@ -125,7 +125,7 @@ class Verbs:
         ):
             for item in caught:
                 text = f"{item.name} {what}: {item.story(story.left, story.target)}"
-                sup.board.event("rollback-file", text)
+                sup.board.event("rollback-file", f"File {text}")
                 sup.say_line(text)
 
 
