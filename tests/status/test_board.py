@@ -10,13 +10,10 @@ import pytest
 from regime3.clock import FakeClock
 from regime3.paths import Lab
 from regime3.records import messages as say
-from regime3.records.files import FileMeta
-from regime3.records.ledger import Ledger
 from regime3.records.status import QueueFile, QueueState, TrainingStatus
 from regime3.status.board import StatusBoard
 from regime3.status.events import EventLog, read_events
 from regime3.status.history_files import HistoryFiles
-from regime3.status.queue_state import queue_state
 from regime3.status.reading import read_status
 from tests.status.reports import FILE_ID, step_done, validated
 
@@ -335,32 +332,6 @@ def test_a_torn_last_event_is_cut_and_the_next_one_is_whole(lab: Lab) -> None:
         out.write(b'{"number": 2, "ti')
     assert EventLog(lab, 1.0).append("sealed", "next", 2.0).number == 2
     assert [event.text for event in read_events(lab)] == ["fine", "next"]
-
-
-def test_the_books_of_the_queue_add_up() -> None:
-    def meta(name: str, lane: Any, admission: int, rows: int, buried: int = 0) -> FileMeta:
-        return FileMeta(name * 32, name * 64, 1, 1, name, lane, admission, rows, buried, 1, 0.0)
-
-    files = [
-        meta("a", "low", 1, 100),
-        meta("b", "normal", 2, 50, 5),
-        meta("c", "high", 3, 10),
-        meta("d", "normal", 4, 20),
-    ]
-    ledger = Ledger(
-        positions={"b" * 32: 30, "d" * 32: 5},
-        ended={"c" * 32: "done", "d" * 32: "skipped"},
-        buried_at_run={"b" * 32: 2},
-    )
-    state = queue_state({file.id: file for file in files}, ledger)
-    assert [file.name for file in state.files] == ["b", "a"]
-    assert (state.files_open, state.files_ended, state.files_failed) == (2, 2, 1)
-    assert (
-        state.rows_admitted
-        == 185
-        == (state.rows_trained + state.rows_buried + state.rows_set_aside + state.rows_left)
-    )
-    assert (state.rows_buried, state.rows_left, state.rows_set_aside) == (7, 120, 15)
 
 
 def test_the_schema_is_what_the_reader_decodes(board: StatusBoard, clock: FakeClock) -> None:

@@ -3,7 +3,7 @@
     board = StatusBoard(lab, settings, clock)
     board.begin(head_step)              # after every start of the supervisor, and every rollback
     board.take(report)                  # everything the worker says
-    board.update(queue=queue_state(files, ledger), paused_reason=None, ...)
+    board.update(queue=spool.counts(ledger), paused_reason=None, ...)
     board.write_if_due(clock.now())     # in every round
 
 The supervisor is its only owner, so the file has one writer. A new supervisor takes over what

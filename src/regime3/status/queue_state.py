@@ -1,55 +1,15 @@
 """The queue for viewers: the books of the head, moved on by what the worker reports.
 
-`queue_state` reads files and ledger, which are true of the head checkpoint; between two seals
-`LiveQueue` adds the rows that the worker has trained since, so that progress does not jump back
-at every look.
+The supervisor's books are true of the head checkpoint; between two seals `LiveQueue` adds the
+rows that the worker has trained since, so that progress does not jump back at every look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
-from regime3.records.files import LANE_ORDER, FileMeta
-from regime3.records.ledger import Ledger
 from regime3.records.messages import StepDone
-from regime3.records.status import QueueFile, QueueState
-
-FILES_SHOWN = 50
-
-
-def queue_state(
-    files: Mapping[str, FileMeta], ledger: Ledger, *, inbox_waiting: int = 0
-) -> QueueState:
-    """Counts of all files, and the first `FILES_SHOWN` open ones in the order of training."""
-    state = QueueState(inbox_waiting=inbox_waiting)
-    opened: list[FileMeta] = []
-    for meta in files.values():
-        state.rows_admitted += meta.rows + meta.buried
-        state.rows_buried += meta.buried
-        ending = ledger.ended.get(meta.id)
-        consumed = meta.rows if ending == "done" else ledger.positions.get(meta.id, 0)
-        given_up = ledger.buried_at_run.get(meta.id, 0)
-        state.rows_trained += consumed - given_up
-        state.rows_buried += given_up
-        if ending is not None or meta.rows == 0:
-            state.files_ended += 1
-            state.files_failed += ending in ("failed", "skipped") or meta.refused is not None
-            state.rows_set_aside += meta.rows - consumed
-        else:
-            opened.append(meta)
-            state.rows_left += meta.rows - consumed
-    state.files_open = len(opened)
-    opened.sort(key=lambda meta: (LANE_ORDER.index(meta.lane), meta.admission))
-    for meta in opened[:FILES_SHOWN]:
-        position = ledger.positions.get(meta.id, 0)
-        state.files.append(
-            QueueFile(
-                meta.id, meta.name, meta.lane, meta.rows, position, meta.pass_number, meta.passes
-            )
-        )
-    return state
+from regime3.records.status import QueueState
 
 
 class LiveQueue:
