@@ -13,9 +13,10 @@ import json
 import random
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from regime3 import config, disk
 from regime3.daemon import Supervisor
@@ -23,7 +24,13 @@ from regime3.errors import Unavailable
 from regime3.paths import SETTINGS_NAME, Lab
 from regime3.roles import command_of, end_roles
 
+ROWS = 12_000
 VALIDATION_ROWS = 64
+DEMO_SETTINGS: Mapping[str, Any] = {
+    # A minute of training earns few answers at the usual 2 %; a demo may look more often.
+    "validation.time_share_max": 0.1,
+    "validation.preview_rows": 32,
+}
 LINE_S = 5.0
 DEMO_S_MAX = 1800.0
 
@@ -89,7 +96,7 @@ def problem(split: str, index: int) -> dict[str, object]:
     }
 
 
-def prepare(root: Path, tell: Callable[[str], None], rows: int = 6000) -> Lab:
+def prepare(root: Path, tell: Callable[[str], None], rows: int = ROWS) -> Lab:
     """The demo lab, founded if it is not there, with a fresh file of problems in its inbox."""
     lab = Lab(root.absolute())
     if not (lab.root / SETTINGS_NAME).exists():
@@ -97,7 +104,7 @@ def prepare(root: Path, tell: Callable[[str], None], rows: int = 6000) -> Lab:
         from regime3.model.nano import build_nano
 
         tell(f"making a nano lab in {root} …")
-        found_lab(lab.root, build_nano, NANO_SETTINGS, "nano")
+        found_lab(lab.root, build_nano, {**NANO_SETTINGS, **DEMO_SETTINGS}, "nano")
         held_out = _lines("validation", range(VALIDATION_ROWS))
         disk.write_text(lab.validation / "additions.jsonl", held_out)
     number = len(list(lab.meta_root.glob("[0-9a-f]*")))
@@ -127,6 +134,8 @@ def run(root: Path, rows: int, tell: Callable[[str], None]) -> Result:
         end_roles({"web": page})
     if code != 0:
         raise Unavailable(f"the trainer ended with exit code {code}", f"r3 doctor --lab {root}")
+    if not supervisor.idle:
+        raise Unavailable("the demo was interrupted; nothing is lost", f"r3 up --lab {root}")
     status = supervisor.board.status
     return Result(
         lab=str(root),

@@ -33,7 +33,7 @@ SetOption = Annotated[
 ]
 
 console = Console()
-errors = Console(stderr=True)
+errors = Console(stderr=True, soft_wrap=True)
 
 
 def find_lab(given: Path | None) -> Lab:

@@ -64,7 +64,7 @@ class TrainerLines:
 
     def say(self, line: str) -> None:
         """An event worth a line of its own."""
-        errors.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"), soft_wrap=True)
+        errors.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"))
 
     def every_round(self, supervisor: Supervisor) -> bool:
         """Refresh the progress line when due; never asks the supervisor to end."""
