@@ -24,7 +24,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench,gguf,gym]" pytest hypothesis ruff mypy httpx playwright
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]" pytest hypothesis ruff mypy httpx playwright
 	@touch $@
 
 demo: $(VENV)/.run
