@@ -17,7 +17,7 @@ from regime3.paths import Lab
 from regime3.records.files import FileMeta, file_id
 from regime3.records.ledger import Ledger
 from regime3.spool import admit as admit_room
-from regime3.spool import reading
+from regime3.spool import lines, reading
 from regime3.spool.admission import Admission, AdmitProgress
 from regime3.spool.inbox import Arrival
 from regime3.spool.queue import Spool
@@ -350,7 +350,7 @@ def during(what: object) -> object:
 def test_a_file_that_changes_while_it_is_read_goes_back(
     spool: Spool, drop: Drop, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 64)
     path = drop("x.jsonl", rows("a", "b"), lane="high", sidecar={"passes": 2})
 
     def write_on() -> None:
@@ -457,7 +457,7 @@ def test_a_full_disk_while_writing_is_told_and_the_next_call_goes_on(
 def test_a_stop_leaves_the_file_for_the_next_start(
     make_spool: MakeSpool, drop: Drop, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 64)
     drop("x.jsonl", rows("a", "b"), sidecar={"passes": 2})
     asked: list[int] = []
     spool = make_spool()
@@ -472,7 +472,7 @@ def test_a_stop_leaves_the_file_for_the_next_start(
 def test_progress_names_the_file_and_grows(
     spool: Spool, drop: Drop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 100)
     drop("x.jsonl", rows("a", "b", "c"))
     seen: list[AdmitProgress] = []
     spool.admit_once(seen.append)

@@ -45,7 +45,7 @@ def train(ledger: Ledger, meta: FileMeta, data: Any) -> None:
         ledger.end(meta.id, data.draw(st.sampled_from(["skipped", "failed", "removed"])))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(files=st.lists(st.tuples(content, lane, st.integers(1, 3)), max_size=5), data=st.data())
 def test_the_books_hold_over_any_files_and_any_training(
     files: list[tuple[bytes, str, int]], data: Any

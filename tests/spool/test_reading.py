@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regime3.spool import reading
+from regime3.errors import InputRefused
+from regime3.spool import block, lines, reading, sift
+from regime3.spool.decode import decode_row
 from regime3.spool.index import RECORD, RowIndex
-from regime3.spool.reading import Judged, LineCutter, Lines, LongLine, Reading
+from regime3.spool.lines import LineCutter, Lines, LongLine
+from regime3.spool.reading import Judged, Reading
 from tests.spool.conftest import row
 
 
@@ -50,13 +54,13 @@ def test_lines_come_out_whole_wherever_blocks_are_cut(
             continue
         assert isinstance(piece, Lines)
         offset = piece.offset
-        for line in piece.lines:
+        for line in piece.each():
             assert whole[offset : offset + len(line)] == line
             found.append((offset, len(line)))
             offset += len(line) + 1
     expected, offset = [], len(mark)
-    lines = data.split(b"\n")
-    for line in lines if lines[-1] else lines[:-1]:
+    parts = data.split(b"\n")
+    for line in parts if parts[-1] else parts[:-1]:
         expected.append((offset, len(line)))
         offset += len(line) + 1
     assert found == expected
@@ -64,16 +68,16 @@ def test_lines_come_out_whole_wherever_blocks_are_cut(
 
 def test_every_row_is_found_again_by_its_index(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    lines = [row("one"), "", "nope", row("two", "ünï"), "  ", row("three")]
-    path.write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
+    texts = [row("one"), "", "nope", row("two", "ünï"), "  ", row("three")]
+    path.write_text("\ufeff" + "\r\n".join(texts), encoding="utf-8")
     judged = judge(path)
     data = path.read_bytes()
     assert (judged.rows, judged.buried, judged.lines) == (3, 1, 6)
     assert judged.sha256 == hashlib.sha256(data).hexdigest()
     index = RowIndex(tmp_path / "index.bin")
     places = [index.locate(place) for place in range(len(index))]
-    texts = [data[offset : offset + length].decode() for offset, length, _ in places]
-    assert [text.rstrip("\r") for text in texts] == [lines[0], lines[3], lines[5]]
+    found = [data[offset : offset + length].decode() for offset, length, _ in places]
+    assert [text.rstrip("\r") for text in found] == [texts[0], texts[3], texts[5]]
     assert [line for _, _, line in places] == [1, 4, 6]
 
 
@@ -94,7 +98,7 @@ def test_a_file_of_many_blocks_is_the_same_as_of_one(
     path.write_text("".join(row(str(n), "y" * (n % 97)) + "\n" for n in range(500)))
     whole = judge(path), (tmp_path / "index.bin").read_bytes()
     (tmp_path / "index.bin").unlink()
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 1000)
     assert (judge(path), (tmp_path / "index.bin").read_bytes()) == whole
 
 
@@ -106,7 +110,88 @@ def test_a_long_line_is_buried_and_the_rest_is_read(tmp_path: Path) -> None:
     assert (judged.rows, judged.buried) == (2, 1)
     assert burial is not None and burial.line == 2 and burial.raw_bytes == 5000
     assert burial.reason == "5,000 bytes long; queue.row_bytes_max is 400"
-    assert len(burial.raw) == reading.RAW_KEPT_BYTES
+    assert len(burial.raw) == lines.RAW_KEPT_BYTES
+
+
+CORPUS = [
+    row("a"),
+    row("b", 'say "role" and \\'),
+    row("c", "ünï 🤔\n"),
+    row("d", id=7),
+    row("e", meta={"role": "x", "content": "y"}),
+    row("f", "my own content"),
+    row("g") + "\r",
+    " " + row("h"),
+    '{"messages":[{"role":"user","content":"q"},'
+    '{"role":"assistant","content":"a","reasoning_content":null}]}',
+    '{"messages":[{"role":"user","content":"q"},'
+    '{"role":"assistant","content":"a","reasoning_content":"t"}]}',
+    '{"prompt":"q","completion":"a"}',
+    "",
+    "   ",
+    "nope",
+    '{"messages":[],' + row("shadow")[1:],
+    '{"messages":[{"role":"user","role":"user","content":"q"},{"role":"assistant","content":"a"}]}',
+    '{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a",'
+    '"reasoning_content":null,"reasoning_content":null}]}',
+    row("two") + " " + row("on one line"),
+    '{"messages":[{"role":"user","content":"q"},',
+    '{"role":"assistant","content":"a"}]}',
+    row("long", "y" * 900),
+]
+
+
+@given(
+    picks=st.lists(st.integers(0, len(CORPUS) - 1) | st.just(0), max_size=40),
+    run_bytes=st.integers(1, 2000),
+    sifted_bytes=st.integers(1, 2000),
+)
+def test_rows_judged_together_are_judged_as_each_alone(
+    tmp_path_factory: pytest.TempPathFactory, picks: list[int], run_bytes: int, sifted_bytes: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "together" / "x.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(CORPUS[pick] for pick in picks))
+    expected, buried = [], []
+    offset = 0
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if len(line) > 800:
+            buried.append(number)
+        elif line.strip():
+            try:
+                decode_row(line)
+            except InputRefused:
+                buried.append(number)
+            else:
+                expected.append((offset, len(line), number))
+        offset += len(line) + 1
+    for name in ("index.bin", "buried.jsonl"):
+        (path.parent / name).unlink(missing_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(block, "RUN_BYTES", run_bytes)
+        patch.setattr(sift, "SIFTED_BYTES", sifted_bytes)
+        patch.setattr(reading, "RUN_BYTES_MIN", 0)
+        judged = judge(path, row_bytes_max=800)
+    with RowIndex(path.parent / "index.bin") as index:
+        assert [index.locate(place) for place in range(len(index))] == expected
+    assert (judged.rows, judged.buried) == (len(expected), len(buried))
+    assert sum(judged.formats.values()) == judged.rows
+    if buried:
+        told = (path.parent / "buried.jsonl").read_text().splitlines()
+        assert sorted(json.loads(line)["line"] for line in told) == buried
+
+
+def test_a_run_of_plain_rows_is_judged_at_once_and_any_oddity_is_not() -> None:
+    def at_once(*texts: str) -> bool:
+        body = "\n".join(texts).encode()
+        whole = Lines(0, body, 0, len(body))
+        return block.Runs().records(whole, 0, len(body), 1, 800) is not None
+
+    plain = [row("a"), row("b", 'quoted "so"'), row("c", "ünï 🤔\n"), CORPUS[8], CORPUS[9]]
+    assert at_once(*plain)
+    for odd in [CORPUS[3], CORPUS[4], *CORPUS[10:]]:
+        assert not at_once(*plain, odd), odd
+    assert not at_once('{"messages":[{"role":"user","content":"q"}', ',{"role":"assistant",', "}")
 
 
 MEASURE = """
@@ -139,10 +224,10 @@ def test_a_line_of_a_gigabyte_takes_little_memory(tmp_path: Path) -> None:
 
 
 def test_a_million_worthless_lines_take_little_memory(tmp_path: Path) -> None:
-    (tmp_path / "x.jsonl").write_bytes(b"7\n" * 300_000 + b"\n" * 2_000_000)
+    (tmp_path / "x.jsonl").write_bytes(b"7\n" * 100_000 + b"\n" * 2_000_000)
     told = subprocess.run(
         [sys.executable, "-c", MEASURE, str(tmp_path)], capture_output=True, text=True, check=True
     )
     rows, buried, _, peak_mb = told.stdout.split()
-    assert (rows, buried) == ("0", "300000")
+    assert (rows, buried) == ("0", "100000")
     assert float(peak_mb) < 140

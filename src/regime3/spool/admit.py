@@ -22,7 +22,6 @@ from regime3.clock import Clock
 from regime3.config import Settings
 from regime3.errors import DiskFull
 from regime3.paths import Lab
-from regime3.records.rows import Row
 from regime3.spool.admission import Admission, AdmitProgress, refusal
 from regime3.spool.catalog import Catalog
 from regime3.spool.claims import Claims, Staged
@@ -31,6 +30,7 @@ from regime3.spool.heldout import HeldOut
 from regime3.spool.inbox import Arrival, Inbox, is_written
 from regime3.spool.names import sanitised
 from regime3.spool.reading import Reading, Seen
+from regime3.spool.sift import IsHeldOut
 
 BATCH_FILES_MAX = 512
 BATCH_BYTES_MAX = 64 << 20
@@ -39,7 +39,6 @@ FREE_BYTES_MIN = 64 << 20
 
 Progress = Callable[[AdmitProgress], None]
 ShouldStop = Callable[[], bool]
-IsHeldOut = Callable[[Row], bool] | None
 
 
 class Admitter:

@@ -8,9 +8,12 @@ place and the words. Rows are data: nothing here opens files or knows about line
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from regime3.errors import InputRefused
 from regime3.records.rows import Message, Role, Row
@@ -18,7 +21,23 @@ from regime3.spool.adapters import Turn, kind_of, turns_of
 
 ROLES: tuple[str, ...] = get_args(Role)
 REASON_CHARACTERS_MAX = 300
-_typed = msgspec.json.Decoder(Row).decode
+# A row that begins with a list of turns. A second list would be decoded too, and its keys counted.
+HEAD = re.compile(rb'[ \t]*\{[ \t]*"messages"[ \t]*:[ \t]*\[[ \t]*\{')
+
+
+class SpelledMessage(msgspec.Struct, frozen=True, gc=False):
+    """A turn that still tells a key that is null from one that is absent."""
+
+    role: Role
+    content: str
+    reasoning_content: str | UnsetType | None = UNSET
+
+
+class SpelledRow(msgspec.Struct, frozen=True, gc=False):
+    messages: list[SpelledMessage]
+
+
+spelled = msgspec.json.Decoder(SpelledRow).decode
 
 
 class _Duplicate(ValueError):
@@ -41,7 +60,7 @@ def decode_row(raw: bytes, format: str | None = None) -> tuple[Row, str]:
     return _decode_strictly(raw, format)
 
 
-def conversation_fault(messages: list[Message]) -> str | None:
+def conversation_fault(messages: Sequence[Message | SpelledMessage]) -> str | None:
     """Why these messages teach nothing, or None."""
     if not messages:
         return "messages is empty"
@@ -65,23 +84,45 @@ def conversation_fault(messages: list[Message]) -> str | None:
 def _decode_fast(raw: bytes) -> Row | None:
     """The row when it is beyond doubt; None sends it down the strict path."""
     try:
-        row = _typed(raw)
+        messages = spelled(raw).messages
     except (ValueError, RecursionError):
         return None
-    turns = len(row.messages)
-    # A key spelled once per turn cannot be a duplicate. Inside a text its quotes are escaped,
-    # so it does not count; a metadata key of the same name only costs the strict path.
-    if raw.count(b'"role"') != turns or raw.count(b'"content"') != turns:
+    thoughts = thoughts_in(messages)
+    if not keys_once(raw.count, len(messages), thoughts):
         return None
-    if raw.count(b'"messages"') != 1:
+    if HEAD.match(raw) is None and raw.count(b'"messages"') != 1:
         return None
-    # Rare, so looked for in one pass; where there is one, the strict path says whether twice.
-    return None if b'"reasoning_content"' in raw and _thoughts_twice(raw, row) else row
+    return Row(
+        [Message(turn.role, turn.content, _given(turn.reasoning_content)) for turn in messages]
+    )
 
 
-def _thoughts_twice(raw: bytes, row: Row) -> bool:
-    given = sum(message.reasoning_content is not None for message in row.messages)
-    return raw.count(b'"reasoning_content"') != given
+def _given(thought: str | UnsetType | None) -> str | None:
+    return None if thought is UNSET else thought
+
+
+def thoughts_in(messages: list[SpelledMessage]) -> int:
+    """How many turns spell the key `reasoning_content`, null included."""
+    thoughts = 0
+    for message in messages:
+        if message.reasoning_content is not UNSET:
+            thoughts += 1
+    return thoughts
+
+
+def keys_once(count: Callable[[bytes], int], turns: int, thoughts: int) -> bool:
+    """Whether the keys we read are spelled as often as they were decoded, so none twice.
+
+    `count` tells how often a needle stands in the raw text. Inside a text its quotes are
+    escaped, so a key mentioned there does not count; a metadata key or a value of the same name
+    does, which only costs the strict path. The first look at the contents counts both keys at
+    once, since one ends like the other.
+    """
+    if count(b'"role"') != turns:
+        return False
+    if count(b'content"') == turns + thoughts:
+        return True
+    return count(b'"content"') == turns and count(b'"reasoning_content"') == thoughts
 
 
 def _decode_strictly(raw: bytes, format: str | None) -> tuple[Row, str]:

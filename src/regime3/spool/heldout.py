@@ -8,7 +8,7 @@ matter. Loaded again when a file of the folder changes. Bad rows of validation/ 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -16,9 +16,10 @@ from regime3.config import Settings
 from regime3.errors import InputRefused
 from regime3.paths import Lab
 from regime3.records.rows import Row
-from regime3.spool.decode import decode_row
+from regime3.spool.decode import SpelledRow, decode_row
+from regime3.spool.lines import LineCutter, Lines, LongLine, read_blocks
 from regime3.spool.names import DATA_SUFFIX
-from regime3.spool.reading import LineCutter, Lines, LongLine, read_blocks
+from regime3.spool.sift import IsHeldOut
 
 DIGEST_BYTES = 16
 _encode = msgspec.json.Encoder().encode
@@ -34,7 +35,7 @@ class HeldOut:
         self._endings: set[str] = set()
         """Last contents: a cheap first look that nearly every row passes without a digest."""
 
-    def refresh(self) -> Callable[[Row], bool] | None:
+    def refresh(self) -> IsHeldOut:
         """The test for a row, or None while validation/ holds none."""
         signature = []
         if self._lab.validation.is_dir():
@@ -47,7 +48,7 @@ class HeldOut:
             self._signature = signature
         return self.holds if self._digests else None
 
-    def holds(self, row: Row) -> bool:
+    def holds(self, row: Row | SpelledRow) -> bool:
         """Whether this conversation stands in validation/."""
         return row.messages[-1].content in self._endings and _digest(row) in self._digests
 
@@ -62,7 +63,7 @@ class HeldOut:
 
     def _take(self, pieces: Iterable[Lines | LongLine]) -> None:
         for piece in pieces:
-            for line in piece.lines if isinstance(piece, Lines) else ():
+            for line in piece.each() if isinstance(piece, Lines) else ():
                 try:
                     row, _ = decode_row(line)
                 except InputRefused:
@@ -71,6 +72,6 @@ class HeldOut:
                 self._endings.add(row.messages[-1].content)
 
 
-def _digest(row: Row) -> bytes:
+def _digest(row: Row | SpelledRow) -> bytes:
     spoken = _encode([(message.role, message.content) for message in row.messages])
     return hashlib.blake2b(spoken, digest_size=DIGEST_BYTES).digest()

@@ -1,8 +1,8 @@
 """One pass over a file of any size: its hash, its lines, and what each of them is worth.
 
-Blocks of BLOCK_BYTES are read and hashed one ahead in a thread (both release the interpreter
-lock), cut into lines, decoded, and their places appended to the index. Memory stays at a few
-blocks plus one row: a line longer than `row_bytes_max` is never held, only its first bytes.
+Lines are judged a run at a time where a whole run is good (`block`), a few at a time where some
+are not (`sift`), and one by one where there is doubt (`decode`); all three agree. Their places
+go to the index as they are found: memory stays at a few blocks plus one row.
 
 What it does not do: decide about files already admitted, or move anything.
 """
@@ -10,45 +10,33 @@ What it does not do: decide about files already admitted, or move anything.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from regime3 import disk
 from regime3.errors import InputRefused
 from regime3.records.files import Burial
-from regime3.records.rows import Row
 from regime3.spool.decode import decode_row
 from regime3.spool.encoding import UTF8_BOM, foreign_encoding
-from regime3.spool.index import pack_record
+from regime3.spool.index import RECORD, pack_record
+from regime3.spool.lines import RAW_KEPT_BYTES, LineCutter, Lines, LongLine, read_blocks
+from regime3.spool.sift import IsHeldOut, Place, sift
 
-# Large enough that handing a block between two threads costs little beside decoding it.
-BLOCK_BYTES = 2 << 20
-RAW_KEPT_BYTES = 2048
+if TYPE_CHECKING:
+    from regime3.spool.block import Runs
+
 FLUSH_BURIALS_MAX = 256
+RUN_MISSES_MAX = 8
+"""So many runs in vain, and the file is plainly of another kind: lines are judged singly."""
+RUN_BYTES_MIN = 16 << 10
+"""A piece below this is not worth the effort of a run."""
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Lines(NamedTuple):
-    """Whole lines without their newlines; the first begins at `offset` of the file."""
-
-    offset: int
-    lines: list[bytes]
-
-
-class LongLine(NamedTuple):
-    """A line that was not held: where it began, its first bytes, its length in bytes."""
-
-    offset: int
-    head: bytes
-    length: int
 
 
 @dataclass
@@ -91,12 +79,16 @@ class Reading:
         *,
         row_bytes_max: int,
         format: str | None = None,
-        held_out: Callable[[Row], bool] | None = None,
+        held_out: IsHeldOut = None,
         on_block: Callable[[Seen], bool] = lambda _: True,
     ) -> None:
         self._path, self._index_file, self._buried_file = path, index_file, buried_file
         self._row_bytes_max, self._format = row_bytes_max, format
         self._held_out, self._on_block = held_out, on_block
+        self._typed = format is None or format == "messages"
+        self._runs: Runs | None = None
+        self._misses = 0
+        """Runs of lines that had to be looked at one by one, less those that had not."""
         self._records: list[bytes] = []
         self._burials: list[Burial] = []
         self._judged = Judged()
@@ -123,6 +115,7 @@ class Reading:
             # Counted as far as they can be told apart: the file is refused whole.
             judged.buried = judged.lines = max(judged.lines, 1)
         self._flush_burials()
+        judged.formats = +judged.formats  # without zero counts
         judged.sha256 = digest.hexdigest()
         judged.finished = True
         return judged
@@ -131,7 +124,8 @@ class Reading:
         for piece in pieces:
             if isinstance(piece, LongLine):
                 self._judged.lines += 1
-                self._bury(self._too_long(piece.length), piece.head, piece.length)
+                reason = self._too_long(piece.length)
+                self._bury(self._judged.lines, reason, piece.head, piece.length)
             else:
                 self._decode(piece)
         if self._records:
@@ -139,34 +133,92 @@ class Reading:
             self._records.clear()
 
     def _decode(self, piece: Lines) -> None:
-        """The hot loop: some ten microseconds a row, nearly all of it in msgspec."""
-        judged, held_out, keep = self._judged, self._held_out, self._records.append
-        offset, longest = piece.offset, self._row_bytes_max
-        for line in piece.lines:
-            length = len(line)
-            judged.lines += 1
-            if length > longest:
-                self._bury(self._too_long(length), line, length)
-            elif line and not line.isspace():
-                try:
-                    row, adapter = decode_row(line, self._format)
-                except InputRefused as refused:
-                    self._bury(refused.reason, line, length)
-                else:
-                    if held_out is not None and held_out(row):
-                        self._bury("a row of validation/: never trained", line, length)
-                    else:
-                        judged.formats[adapter] += 1
-                        judged.rows += 1
-                        keep(pack_record(offset, length, judged.lines))
-            offset += length + 1
+        """Judge the lines run by run: all at once where that is possible, one by one if not."""
+        start, stop = piece.start, piece.start - 1
+        while start <= piece.stop:
+            if start > stop and self._runs_pay(piece):
+                stop = self._runs_end(piece, start)
+                if self._take_run(piece, start, stop):
+                    start = stop + 1
+                    continue
+            start = self._sift(piece, start)
+
+    def _runs_pay(self, piece: Lines) -> bool:
+        long_enough = piece.stop - piece.start >= RUN_BYTES_MIN
+        return long_enough and self._typed and self._misses <= RUN_MISSES_MAX
+
+    def _runs_end(self, piece: Lines, start: int) -> int:
+        if self._runs is None:
+            # Only here, because numpy takes a tenth of a second to load: small files do without.
+            from regime3.spool.block import Runs
+
+            self._runs = Runs()
+        return self._runs.end(piece, start)
+
+    def _take_run(self, piece: Lines, start: int, stop: int) -> bool:
+        """Index a run of lines at once; False when they have to be looked at singly."""
+        judged = self._judged
+        assert self._runs is not None
+        records = self._runs.records(
+            piece, start, stop, judged.lines + 1, self._row_bytes_max, self._held_out
+        )
+        self._misses = max(0, self._misses + (1 if records is None else -1))
+        if records is None:
+            return False
+        rows = len(records) // RECORD.size
+        self._records.append(records)
+        judged.formats["messages"] += rows
+        judged.rows += rows
+        judged.lines += rows
+        return True
+
+    def _sift(self, piece: Lines, start: int) -> int:
+        """Index the good ones of the next lines, and return where the line after them begins."""
+        judged, body = self._judged, piece.body
+        good, doubtful, lines, following = sift(
+            body,
+            start,
+            piece.stop,
+            self._row_bytes_max,
+            held_out=self._held_out,
+            typed=self._typed,
+        )
+        judged.formats["messages"] += len(good)
+        passed = [place for place in doubtful if self._judge(body, place)]
+        # Both lists are in file order; only a mixture has to be put in order again.
+        places = sorted([*good, *passed]) if passed else good
+        before, offset = judged.lines, piece.offset - piece.start
+        self._records += [
+            pack_record(offset + first, end - first, before + line) for line, first, end in places
+        ]
+        judged.rows += len(places)
+        judged.lines += lines
+        return following
+
+    def _judge(self, body: bytes, place: Place) -> bool:
+        """Whether a doubtful line is a row after all; buries it with its reason if not."""
+        line, first, end = place
+        number, raw = self._judged.lines + line, body[first:end]
+        if len(raw) > self._row_bytes_max:
+            self._bury(number, self._too_long(len(raw)), raw, len(raw))
+            return False
+        try:
+            row, adapter = decode_row(raw, self._format)
+        except InputRefused as refused:
+            self._bury(number, refused.reason, raw, len(raw))
+            return False
+        if self._held_out is not None and self._held_out(row):
+            self._bury(number, "a row of validation/: never trained", raw, len(raw))
+            return False
+        self._judged.formats[adapter] += 1
+        return True
 
     def _too_long(self, length: int) -> str:
         return f"{length:,} bytes long; queue.row_bytes_max is {self._row_bytes_max:,}"
 
-    def _bury(self, reason: str, raw: bytes, raw_bytes: int) -> None:
+    def _bury(self, line: int, reason: str, raw: bytes, raw_bytes: int) -> None:
         kept = raw[:RAW_KEPT_BYTES].decode("utf-8", "replace")
-        burial = Burial(self._judged.lines, reason, kept, raw_bytes)
+        burial = Burial(line, reason, kept, raw_bytes)
         if self._judged.first_burial is None:
             self._judged.first_burial = burial
         self._judged.buried += 1
@@ -179,87 +231,3 @@ class Reading:
             with disk.Appender(self._buried_file) as out:
                 out.append(b"".join(_encode(burial) + b"\n" for burial in self._burials))
             self._burials.clear()
-
-
-class LineCutter:
-    """Blocks in, whole lines out. Holds at most `row_bytes_max` bytes of an unfinished line."""
-
-    def __init__(self, row_bytes_max: int, *, skip_bom: bool = False) -> None:
-        self._max = row_bytes_max
-        self._held: list[bytes] = []
-        self._held_bytes = 0
-        self._dropping = False
-        self._dropped_bytes = 0
-        """Bytes of an over-long line that were seen but not kept."""
-        self._offset = 0
-        """Where in the file the held line begins."""
-        self._seen = 0
-        """Bytes fed so far."""
-        self._skip = len(UTF8_BOM) if skip_bom else 0
-
-    def feed(self, block: bytes) -> Iterator[Lines | LongLine]:
-        """The lines that `block` completes."""
-        self._seen += len(block)
-        if self._skip:
-            block, self._offset, self._skip = block[self._skip :], self._skip, 0
-        pieces = block.split(b"\n")
-        rest = pieces.pop()
-        if pieces and self._dropping:
-            self._hold(pieces.pop(0))
-            yield self._long_line()
-        if pieces:
-            if self._held_bytes:
-                pieces[0] = b"".join([*self._held, pieces[0]])
-                self._held, self._held_bytes = [], 0
-            yield Lines(self._offset, pieces)
-            self._offset = self._seen - len(rest)
-        self._hold(rest)
-
-    def end(self) -> Iterator[Lines | LongLine]:
-        """The last line, when no newline ends it."""
-        if self._dropping:
-            yield self._long_line()
-        elif self._held_bytes:
-            yield Lines(self._offset, [b"".join(self._held)])
-
-    def _hold(self, piece: bytes) -> None:
-        if self._dropping:
-            self._dropped_bytes += len(piece)
-            return
-        self._held.append(piece)
-        self._held_bytes += len(piece)
-        if self._held_bytes > self._max:
-            head = b"".join(self._held)[:RAW_KEPT_BYTES]
-            self._dropping, self._dropped_bytes = True, self._held_bytes - len(head)
-            self._held, self._held_bytes = [head], len(head)
-
-    def _long_line(self) -> LongLine:
-        length = self._held_bytes + self._dropped_bytes
-        found = LongLine(self._offset, b"".join(self._held), length)
-        self._offset += length + 1
-        self._held, self._held_bytes = [], 0
-        self._dropping, self._dropped_bytes = False, 0
-        return found
-
-
-def read_blocks(path: Path, digest: Callable[[bytes], None]) -> Iterator[bytes]:
-    """The blocks of a file, each digested. More than one: read and digested one ahead."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-
-        def next_block() -> bytes:
-            block = os.read(descriptor, BLOCK_BYTES)
-            digest(block)
-            return block
-
-        if os.fstat(descriptor).st_size <= BLOCK_BYTES:
-            while block := next_block():
-                yield block
-            return
-        with ThreadPoolExecutor(1, "admission-read") as ahead:
-            coming = ahead.submit(next_block)
-            while block := coming.result():
-                coming = ahead.submit(next_block)
-                yield block
-    finally:
-        os.close(descriptor)
