@@ -264,7 +264,9 @@ class StatusBoard:
                 self.status.rows_given_up += 1
                 text = f"Row at line {report.line:,} given up: {report.reason}"
                 self._alert("row-given-up", text)
-                self.event("row-given-up", text, level="WARN")
+                if _is_power_of_ten(self.status.rows_given_up):  # the rest stands in buried.jsonl
+                    count = f" ({self.status.rows_given_up:,} in all)"
+                    self.event("row-given-up", text + count, level="WARN")
             case say.OutOfMemory():
                 self._take_out_of_memory(report)
             case say.Alert(level, code, message):
@@ -452,3 +454,7 @@ class StatusBoard:
 
 def _level(text: str) -> Level:
     return "ERROR" if text == "ERROR" else "WARN" if text == "WARN" else "INFO"
+
+
+def _is_power_of_ten(number: int) -> bool:
+    return str(number).strip("0") == "1"
