@@ -27,7 +27,9 @@ def in_a_child(kind: str, at: int, act: Callable[[], None]) -> int:
 
 
 @pytest.mark.parametrize("kind", disk.FAULT_KINDS)
-def test_a_replaced_file_is_the_old_or_the_new_one_whatever_fails(tmp_path: Path, kind: str) -> None:
+def test_a_replaced_file_is_the_old_or_the_new_one_whatever_fails(
+    tmp_path: Path, kind: str
+) -> None:
     target = tmp_path / "state.json"
     at, ended = 0, -1
     while ended != 0:
