@@ -69,6 +69,7 @@ class Supervisor:
         """Nothing admitted is left to train, and it is all sealed."""
         self._signals = 0
         self._paused_reason: str | None = None
+        self._admission_full: str | None = None
         self._deaths_without_progress = 0
         self._next_start = 0.0
         self._care: list[str] = []
@@ -160,6 +161,11 @@ class Supervisor:
     def _pass_on_admissions(self) -> None:
         """What the inbox brought goes to the worker, and into the log."""
         admitted = self.admission.take()
+        full, self._admission_full = self._admission_full, self.admission.disk_full
+        if self._admission_full is not None and full is None:
+            self.board.event(
+                "disk-full", f"Nothing is admitted: {self._admission_full}", level="WARN"
+            )
         for admission in admitted:
             self._tell_admission(admission)
         if admitted and self.worker is not None:

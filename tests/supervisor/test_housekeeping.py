@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from regime3 import config, control, disk
 from regime3.clock import FakeClock
 from regime3.daemon import Supervisor
+from regime3.errors import DiskFull
 from regime3.paths import Lab
 from regime3.records.ledger import Ledger
 from regime3.spool import place_in_inbox
@@ -162,3 +164,28 @@ def test_a_stop_asked_of_an_earlier_trainer_is_not_meant_for_this_one(supervisor
     sup.verbs.drop_stale_stops()
     sup.verbs.obey()
     assert not sup.stopping
+
+
+def test_a_full_disk_holds_admission_and_does_not_end_the_trainer(
+    supervisor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sup = supervisor(queue__poll_s="0.05")
+    full = [True]
+
+    def admit_once(**_: Any) -> list[Any]:
+        if full[0]:
+            raise DiskFull("queue/", 1, 2)
+        return []
+
+    monkeypatch.setattr(sup.spool, "admit_once", admit_once)
+    sup.admission.start()
+    try:
+        while sup.admission.disk_full is None:
+            time.sleep(0.01)
+        assert sup.admission.take() == []
+        full[0] = False
+        while sup.admission.rounds == 0:
+            time.sleep(0.01)
+        assert sup.admission.disk_full is None
+    finally:
+        sup.admission.stop()

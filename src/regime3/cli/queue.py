@@ -98,7 +98,8 @@ def _print_queue(result: dict[str, Any]) -> None:
         f"buried + {total['pending']:,} pending + {total['set_aside']:,} set aside{verdict}"
     )
     for note in result["inbox"]:
-        console.print(f"inbox: {note['name']}: {note['reason']}")
+        advice = f"; {note['next_command']}" if note["next_command"] else ""
+        console.print(f"inbox: {note['name']}: {note['reason']}{advice}", markup=False)
     for row in result.get("buried", []):
         console.print(f"buried: line {row['line']}: {row['reason']}")
 

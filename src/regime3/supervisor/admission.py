@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 
+from regime3.errors import DiskFull
 from regime3.spool import Admission, Spool
 
 
@@ -19,6 +20,8 @@ class AdmissionThread:
         self.error: BaseException | None = None
         self.rounds = 0
         """Complete looks at the inbox."""
+        self.disk_full: str | None = None
+        """Why the last look took nothing in."""
         self._thread = threading.Thread(target=self._run, name="admission", daemon=True)
 
     def start(self) -> None:
@@ -27,13 +30,21 @@ class AdmissionThread:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                for admission in self._spool.admit_once(should_stop=self._stop.is_set):
-                    self.finished.put(admission)
-                self.rounds += 1
+                self._admit()
                 self._wake.wait(self._poll_s)
                 self._wake.clear()
         except BaseException as error:  # handed to the main thread, which ends the supervisor
             self.error = error
+
+    def _admit(self) -> None:
+        """One look. A full disk is no reason to end: what was begun is taken up next time."""
+        try:
+            for admission in self._spool.admit_once(should_stop=self._stop.is_set):
+                self.finished.put(admission)
+            self.rounds += 1
+            self.disk_full = None
+        except DiskFull as full:
+            self.disk_full = full.message
 
     def take(self) -> list[Admission]:
         """Admissions finished since last asked; raises what killed the thread."""
