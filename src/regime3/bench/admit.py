@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from regime3 import disk
+from regime3.bench.telling import rounds
 from regime3.errors import Unavailable
 
 ROWS = 100_000
@@ -51,7 +52,7 @@ def run(quick: bool) -> dict[str, Any]:
         path = Path(folder) / "chat.jsonl"
         size_bytes = make_file(path)
         ours, theirs = [], []
-        for _ in range(runs):
+        for _ in rounds(runs, "admit"):
             ours.append(_child("ours", path))
             theirs.append(_child("datasets", path))
     speedups = [b["seconds"] / a["seconds"] for a, b in zip(ours, theirs, strict=True)]

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from regime3 import disk
+from regime3.bench import telling
 from regime3.clock import SystemClock
 from regime3.config import Settings, load
 from regime3.errors import Unavailable
@@ -231,7 +232,7 @@ def run(quick: bool) -> dict[str, Any]:
         write_rows(small, ROWS_FEW, row_bytes)
         write_rows(large, ROWS_MANY, row_bytes)
         size_mb = large.stat().st_size / 1e6
-        for _ in range(rounds):
+        for _ in telling.rounds(rounds, "first-step"):
             few.append(_fresh("ours", small)["first_step_s"])
             ours = _fresh("ours", large)
             many.append(ours["first_step_s"])

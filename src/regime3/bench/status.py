@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from regime3.bench.telling import rounds
 from regime3.clock import FakeClock
 from regime3.config import Settings
 from regime3.paths import Lab
@@ -35,7 +36,7 @@ def run(quick: bool) -> dict[str, Any]:
     overheads, model_ms, board_us = [], [], []
     with tempfile.TemporaryDirectory(prefix="regime3-bench-") as folder:
         board = _Board(Lab(Path(folder)))
-        for _ in range(runs):
+        for _ in rounds(runs, "status"):
             step_s = _seconds_each(step, steps)
             board_s = board.seconds_each(step_s, BOARD_STEPS)
             model_ms.append(1e3 * step_s)

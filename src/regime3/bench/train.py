@@ -28,6 +28,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from regime3.bench import telling
 from regime3.errors import Unavailable
 from regime3.records.rows import Example, RowRef, Window
 
@@ -227,7 +228,7 @@ def run(quick: bool) -> dict[str, Any]:
         micro = {side: _best_micro_batch(side, window, threads) for side in micro}
     speeds: dict[str, list[float]] = {side: [] for side in SIDES}
     padding = 0.0
-    for _ in range(rounds):
+    for _ in telling.rounds(rounds, "train"):
         for side in SIDES:
             found = _fresh(side, rows, window, micro.get(side, 0), threads)
             speeds[side].append(found["supervised_per_s"])
