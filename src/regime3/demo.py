@@ -143,7 +143,7 @@ def run(root: Path, rows: int, tell: Callable[[str], None]) -> Result:
         loss_first=watch.loss_first,
         loss_last=status.loss,
         validation_loss=status.validation_loss,
-        exact_match_percent=None if status.fixed_eval_em is None else 100 * status.fixed_eval_em,
+        exact_match_percent=status.fixed_eval_em,
         checkpoint=supervisor.head_seal.number,
         seconds=time.monotonic() - started,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +89,25 @@ def test_a_user_steers_a_running_trainer(make_lab: MakeLab) -> None:
     assert "rollback" in {event["kind"] for event in lab.events()}
     assert lab.stop() == 0
     assert lab.books().ok
+
+
+def test_the_demo_trains_its_own_problems_and_says_where_to_look(tmp_path: Path) -> None:
+    lab = tmp_path / "demo"
+    words = ["demo", "--lab", str(lab), "--rows", "150"]
+    done = subprocess.run(
+        [sys.executable, "-m", "regime3", *words], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "where to look" in done.stdout and "live page: http://127.0.0.1:8080" in done.stderr
+    again = subprocess.run(
+        [sys.executable, "-m", "regime3", *words, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    found = json.loads(again.stdout)
+    assert found["steps"] > 10 and found["loss_last"] < 7.0
+    assert found["exact_match_percent"] is None or 0 <= found["exact_match_percent"] <= 100
 
 
 def test_queue_verbs_work_without_a_trainer(make_lab: MakeLab) -> None:

@@ -73,7 +73,7 @@ def demo(
     from regime3.demo import run
 
     result = run(lab or Path("demo-lab"), rows, errors.print)
-    show(result.as_dict(), json, lambda: console.print(result.as_text()))
+    show(result.as_dict(), json, lambda: console.print(result.as_text(), soft_wrap=True))
 
 
 def pause(
