@@ -22,6 +22,7 @@ from regime3.records.ledger import Ledger
 from regime3.records.messages import AnyOrder, OpenFile
 from regime3.records.rows import Example, Row, Window
 from regime3.session import Session
+from regime3.stream.shuffle import order_of
 from regime3.stream.source import Source
 from regime3.vault import Vault
 from tests.stream.test_source import FakeReader, file, ten_tokens
@@ -237,6 +238,27 @@ def test_a_file_whose_bytes_are_gone_fails_and_keeps_its_place(rig: Any) -> None
     lab.session.source._open_reader = gone
     lab.run()
     assert lab.head().ledger.ended == {A.id: "failed", B.id: "done"}
+
+
+def test_a_file_cut_short_in_the_middle_of_a_window_fails_alone(rig: Any) -> None:
+    class Cut(FakeReader):
+        def read(self, row: int) -> tuple[Row, int]:
+            if self.file.id == A.id and row in CUT_ROWS:
+                raise InputRefused("the file was cut short after admission")
+            return super().read(row)
+
+    lab = rig(files(A, B), [])
+    order = order_of(A.rows, A.content_sha256, A.pass_number, True)
+    CUT_ROWS.clear()
+    CUT_ROWS.add(order(7))  # the third row of its second window
+    lab.session.source._open_reader = Cut
+    lab.run()
+    ledger = lab.head().ledger
+    assert ledger.ended == {A.id: "failed", B.id: "done"} and ledger.positions == {A.id: 5}
+    assert ledger.buried_at_run == {}
+
+
+CUT_ROWS: set[int] = set()
 
 
 def test_a_full_disk_makes_a_seal_wait_and_not_fail(

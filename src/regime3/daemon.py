@@ -1,6 +1,6 @@
 """The supervisor: the one file that knows the order of the whole flow.
 
-    r3 trainer LAB
+    r3 trainer --lab LAB
 
     inbox ─► admit ─► queue ─► (worker: stream ─► train ─► seal) ─► folders ─► status
                                   └──────────── again, for ever ◄─────────────┘
@@ -16,6 +16,7 @@ does not justify.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -25,7 +26,7 @@ from typing import Any
 from regime3 import control, deaths, disk
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
-from regime3.errors import Regime3Error, StepLost, TrainerFatal
+from regime3.errors import Regime3Error, SettingsError, StepLost, TrainerFatal
 from regime3.paths import Lab
 from regime3.records import messages as say
 from regime3.records.checkpoint import Seal
@@ -64,6 +65,7 @@ class Supervisor:
         self.verbs = Verbs(self)
         self.head: Seal | None = None
         self.worker: WorkerProcess | None = None
+        self.born_at = self.clock.now()
         self.stopping = False
         self.idle = False
         """Nothing admitted is left to train, and it is all sealed."""
@@ -102,6 +104,11 @@ class Supervisor:
             except TrainerFatal as fatal:
                 self._say_fatal(fatal)
                 return fatal.exit_code
+            except Exception as error:
+                # Our own bug, or a disk that fails: seal what is trained, and never claim life.
+                self._leave_worker()
+                self._say_fatal(TrainerFatal(f"{type(error).__name__}: {error}", "r3 doctor"))
+                raise
             finally:
                 self.admission.stop()
                 self._kill_worker()
@@ -115,6 +122,9 @@ class Supervisor:
             self.take_head(self.vault.head())
             self.verbs.drop_stale_stops()
             self.verbs.obey()
+            self.board.begin(self.head_seal.manifest.step)
+            self._say_state("stopped")
+            self.board.close()
 
     def _round(self) -> None:
         """One turn: admit, obey, rest or train, listen, mind the worker, tidy up, tell."""
@@ -144,7 +154,10 @@ class Supervisor:
                 told = True
             if self.clock.monotonic() > deadline:
                 # The lock's holder is that worker: the kernel vouches for it, not a pid file.
-                os.kill(int(self.lab.worker_lock.read_text().rsplit(" ", 1)[1]), signal.SIGKILL)
+                holder = self.lab.worker_lock.read_text().rpartition(" ")[2]
+                with contextlib.suppress(ProcessLookupError):  # it left just now
+                    if holder.isdigit():
+                        os.kill(int(holder), signal.SIGKILL)
                 deadline = math.inf
             self.clock.sleep(ORPHAN_POLL_S)
 
@@ -161,10 +174,10 @@ class Supervisor:
     def _pass_on_admissions(self) -> None:
         """What the inbox brought goes to the worker, and into the log."""
         admitted = self.admission.take()
-        full, self._admission_full = self._admission_full, self.admission.disk_full
+        full, self._admission_full = self._admission_full, self.admission.trouble
         if self._admission_full is not None and full is None:
             self.board.event(
-                "disk-full", f"Nothing is admitted: {self._admission_full}", level="WARN"
+                "not-admitting", f"Nothing is admitted: {self._admission_full}", level="WARN"
             )
         for admission in admitted:
             self._tell_admission(admission)
@@ -236,6 +249,8 @@ class Supervisor:
             return
         care, condemned = deaths.after_death(self.lab, how)
         self._care = ["--single-rows", "--halve-budget"] if care == "single-rows" else []
+        if status == SettingsError.exit_code:
+            raise TrainerFatal("the worker refuses lab or settings", "r3 config --origin")
         if status == StepLost.exit_code:
             self._care = ["--halve-budget"]
         if condemned is not None:

@@ -1,8 +1,8 @@
-"""Founding a lab: folders, documented settings, the base model, and checkpoint zero.
+"""Founding a lab: folders, documented settings, the base model, and the first checkpoint.
 
-A lab appears whole, under its final name, or not at all. Checkpoint zero is the base model sealed
-with an empty ledger, so a trainer never starts without a head and everything can be rolled back
-to. Called by `r3 init` and `r3 demo`; it trains nothing.
+A lab appears whole, under its final name, or not at all. The first checkpoint is the base model
+sealed with an empty ledger, so a trainer never starts without a head and everything can be rolled
+back to. Called by `r3 init` and `r3 demo`; it trains nothing.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def found_lab(
 
 
 def seal_base(lab: Lab, model_name: str, clock: Clock) -> Seal:
-    """Checkpoint zero: the base model's files under a manifest, with nothing trained."""
+    """The first checkpoint: the base model's files under a manifest, with nothing trained."""
     vault = Vault(lab, clock)
     temp = vault.begin()
     for path in sorted(lab.model_base.iterdir()):

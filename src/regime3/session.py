@@ -96,7 +96,8 @@ class Session:
                 return None
             if self.paused is None and self._began:
                 window = self.source.next_window()
-                self._fail_unreadable()
+                if self._fail_unreadable():
+                    continue  # the window may hold rows of that file: cut again without it
                 if window is not None and window.examples:
                     return self._noted(window)
                 if window is not None:  # every row refused: nothing for an optimizer
@@ -251,19 +252,21 @@ class Session:
         judged = consumed >= MOSTLY_BURIED_ROWS_MIN or consumed == rows
         return judged and buried > self.settings.queue.mostly_bad * consumed
 
-    def _fail_unreadable(self) -> None:
+    def _fail_unreadable(self) -> bool:
         """End files whose bytes are gone or changed; what was trained of them stands."""
         assert self.source is not None
+        failed = False
         for file_id, reason in self.source.unreadable.items():
             file = self.source.catalogue.get(file_id)
             if file is not None:
                 self.ledger.end(file_id, "failed")
                 self.source.close_file(file_id)
                 self._tell_failed(file, reason)
-                self._unsealed = True
+                self._unsealed = failed = True
+        return failed
 
     def _tell_failed(self, file: say.OpenFile, reason: str) -> None:
-        text = f"{file.name} failed: {reason}. See r3 queue --file {file.id[:12]}"
+        text = f"{file.name} failed: {reason}. See r3 queue list --file {file.id[:12]}"
         self.port.send(say.Alert("ERROR", "file-failed", text))
 
     def _noted(self, window: Window) -> Window:

@@ -124,7 +124,7 @@ def validation_rows(lab: Lab, renderer: ChatRenderer) -> list[ValidationRow]:
 
     found = []
     for path in sorted(lab.validation.glob("*.jsonl")):
-        for raw in path.read_bytes().splitlines():
+        for raw in path.read_bytes().splitlines() if path.is_file() else ():
             try:
                 row = decode_row(raw)[0]
                 example = renderer.examples(row, hashlib.sha256(raw).hexdigest())[-1]

@@ -160,10 +160,47 @@ def test_a_content_once_deleted_is_not_retried(supervisor: Any, tmp_path: Path) 
 
 def test_a_stop_asked_of_an_earlier_trainer_is_not_meant_for_this_one(supervisor: Any) -> None:
     sup = supervisor()
-    control.ask(sup.lab, control.Request("stop", 0.0))
+    control.ask(sup.lab, control.Request("stop", sup.born_at - 1.0))
     sup.verbs.drop_stale_stops()
     sup.verbs.obey()
     assert not sup.stopping
+    control.ask(sup.lab, control.Request("stop", sup.born_at + 1.0))
+    sup.verbs.drop_stale_stops()
+    sup.verbs.obey()
+    assert sup.stopping
+
+
+class FakeWorker:
+    """Takes orders and does nothing with them."""
+
+    def __init__(self) -> None:
+        self.orders: list[Any] = []
+
+    def send(self, order: Any) -> None:
+        self.orders.append(order)
+
+
+def test_a_skip_and_a_retry_in_one_breath_are_both_obeyed(supervisor: Any, tmp_path: Path) -> None:
+    sup = supervisor()
+    file_id = admitted(sup, tmp_path)
+    sup.worker = FakeWorker()
+    ask(sup, "skip", id=file_id)
+    ask(sup, "retry", id=file_id)
+    assert [type(order).__name__ for order in sup.worker.orders] == ["EndFile"]
+    ledger = sup.head_seal.ledger.child()
+    ledger.end(file_id, "skipped")
+    sup.take_head(sup.vault.reseal(sup.head_seal, ledger, "skip"))
+    sup.verbs.settle()
+    sup.verbs.obey()
+    assert [type(order).__name__ for order in sup.worker.orders] == ["EndFile", "Reopen"]
+
+
+def test_a_refused_request_is_told_to_whoever_asked(supervisor: Any, tmp_path: Path) -> None:
+    sup = supervisor()
+    file_id = admitted(sup, tmp_path)
+    path = control.ask(sup.lab, control.Request("retry", 0.0, id=file_id))
+    sup.verbs.obey()
+    assert "is open" in sup.verbs.refusals[path].message and not path.exists()
 
 
 def test_a_full_disk_holds_admission_and_does_not_end_the_trainer(
@@ -180,12 +217,12 @@ def test_a_full_disk_holds_admission_and_does_not_end_the_trainer(
     monkeypatch.setattr(sup.spool, "admit_once", admit_once)
     sup.admission.start()
     try:
-        while sup.admission.disk_full is None:
+        while sup.admission.trouble is None:
             time.sleep(0.01)
         assert sup.admission.take() == []
         full[0] = False
         while sup.admission.rounds == 0:
             time.sleep(0.01)
-        assert sup.admission.disk_full is None
+        assert sup.admission.trouble is None
     finally:
         sup.admission.stop()

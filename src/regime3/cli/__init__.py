@@ -24,5 +24,8 @@ def main() -> None:
             print(json.dumps({"error": error.message, "next": error.next_command}))
         print(f"r3: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        print(f"r3: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -63,7 +63,7 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Make a new head with the state of an older checkpoint; later ones are left, not deleted."""
-    from regime3.cli.queue import _obey_here
+    from regime3.cli.queue import obey_here
 
     where = find_lab(lab)
     target = Vault(where, SystemClock()).open(number)
@@ -73,8 +73,8 @@ def rollback(
             "will train again.",
             abort=True,
         )
-    control.ask(where, control.Request("rollback", time.time(), seal=number, reason=reason))
-    done = _obey_here(where)
+    request = control.Request("rollback", time.time(), seal=number, reason=reason)
+    done = obey_here(where, control.ask(where, request))
     head = Vault(where, SystemClock()).head().number if done else None
     text = f"rolled back; the head is checkpoint {head}" if done else "the trainer has it in hand"
     show({"target": number, "done": done, "head": head}, json, lambda: console.print(text))

@@ -24,7 +24,7 @@ def init(
     set_: SetOption = None,
     json: Json = False,
 ) -> None:
-    """Make a lab: folders, documented settings, base model, checkpoint zero."""
+    """Make a lab: folders, documented settings, base model, first checkpoint."""
     from regime3.genesis import NANO_SETTINGS, found_lab
 
     if nano == (model is not None):

@@ -32,8 +32,9 @@ SetOption = Annotated[
     typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Override a setting; repeatable."),
 ]
 
-console = Console()
-errors = Console(stderr=True, soft_wrap=True)
+# File names, prompts and reasons are shown as they are: never markup, never folded when piped.
+console = Console(markup=False, highlight=False, soft_wrap=not sys.stdout.isatty())
+errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
 def find_lab(given: Path | None) -> Lab:

@@ -41,6 +41,9 @@ def add(
     """Copy files into the inbox, whole or not at all."""
     where = find_lab(lab)
     lane = _checked_lane(priority)
+    limit = settings_of(where).queue.passes_max
+    if passes is not None and not 1 <= passes <= limit:
+        raise typer.BadParameter(f"{passes}: want 1 to {limit}", param_hint="--passes")
     placed = []
     for file in files:
         if not file.is_file():
@@ -165,21 +168,27 @@ def skip(lab: LabOption = None, json: Json = False) -> None:
 def _ask(where: Lab, verb: Any, file: str, json: bool, lane: Lane = "normal") -> None:
     """Hand a request to the trainer, or obey it here when none runs."""
     meta = _spool(where).find(file)
-    control.ask(where, control.Request(verb, time.time(), id=meta.id, lane=lane))
-    done = _obey_here(where)
+    path = control.ask(where, control.Request(verb, time.time(), id=meta.id, lane=lane))
+    done = obey_here(where, path)
     how = "done" if done else "the trainer has it in hand"
     result = {"verb": verb, "id": meta.id, "name": meta.name, "done": done}
     show(result, json, lambda: console.print(f"{verb} {meta.name} ({meta.id[:12]}): {how}"))
 
 
-def _obey_here(where: Lab) -> bool:
-    """Obey waiting requests ourselves if no trainer holds the lab; False if one does."""
+def obey_here(where: Lab, asked: Path) -> bool:
+    """Obey waiting requests ourselves if no trainer holds the lab; False if one does.
+
+    Raises what the request `asked` was refused with.
+    """
     from regime3.daemon import Supervisor
 
     try:
-        Supervisor(where, settings_of(where)).obey_once()
+        supervisor = Supervisor(where, settings_of(where))
+        supervisor.obey_once()
     except LabLocked:
         return False
+    if asked in supervisor.verbs.refusals:
+        raise supervisor.verbs.refusals[asked]
     return True
 
 

@@ -121,7 +121,10 @@ class Inbox:
             try:
                 with os.scandir(folder) as entries:
                     found = {entry.name: entry for entry in entries}
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
+                continue
+            except OSError as error:  # a link to itself, a file in its place, no permission
+                yield self._refused(folder, f"cannot be looked into: {error.strerror}")
                 continue
             for name, entry in found.items():
                 if folder == self._lab.inbox and name in LANES:

@@ -116,7 +116,9 @@ class Source:
             return future.result() if future is not None else self._read(file, position)
         except InputRefused as refusal:
             self.unreadable[file.id] = refusal.reason
-            return None
+        except OSError as error:
+            self.unreadable[file.id] = f"it cannot be read: {error}"
+        return None
 
     def _look_ahead(self, taken: int) -> None:
         """Start tokenising what comes after the `taken` rows just cut, unless it is under way."""

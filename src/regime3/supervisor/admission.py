@@ -20,7 +20,7 @@ class AdmissionThread:
         self.error: BaseException | None = None
         self.rounds = 0
         """Complete looks at the inbox."""
-        self.disk_full: str | None = None
+        self.trouble: str | None = None
         """Why the last look took nothing in."""
         self._thread = threading.Thread(target=self._run, name="admission", daemon=True)
 
@@ -37,14 +37,15 @@ class AdmissionThread:
             self.error = error
 
     def _admit(self) -> None:
-        """One look. A full disk is no reason to end: what was begun is taken up next time."""
+        """One look. A full disk or an unreadable folder is no reason to end: what was begun is
+        taken up by the next look."""
         try:
             for admission in self._spool.admit_once(should_stop=self._stop.is_set):
                 self.finished.put(admission)
             self.rounds += 1
-            self.disk_full = None
-        except DiskFull as full:
-            self.disk_full = full.message
+            self.trouble = None
+        except (DiskFull, OSError) as error:
+            self.trouble = str(error)
 
     def take(self) -> list[Admission]:
         """Admissions finished since last asked; raises what killed the thread."""

@@ -25,19 +25,24 @@ class Housekeeping:
         self._slow_looked = -SLOW_LOOK_S
         self._disk_reason: str | None = None
         self._over = False
+        self.protected: set[int] = set()
+        """Checkpoints that no rule may delete now."""
 
     def turn(self) -> None:
         """Chores that are due now."""
         now = self._sup.clock.monotonic()
         if now - self._slow_looked >= SLOW_LOOK_S:
             self._slow_looked = now
-            self._snapshot()
-            self._shorten_logs()
+            try:
+                self._snapshot()
+                self._shorten_logs()
+            except OSError as error:  # a full disk, say: chores come again
+                self._sup.say_line(f"a chore must wait: {error}")
 
     def after_seal(self) -> None:
         """Old checkpoints go by rule; file contents go when no checkpoint may need them."""
         sup = self._sup
-        removed = sup.vault.retain(sup.settings.checkpoint, set(), sup.clock.now())
+        removed = sup.vault.retain(sup.settings.checkpoint, self.protected, sup.clock.now())
         if removed:
             sup.board.event("retention", f"Checkpoints let go by rule: {removed}")
         plan = sup.vault.last_plan
@@ -66,7 +71,8 @@ class Housekeeping:
         if free >= needed:
             self._disk_reason = None
         else:
-            self._disk_reason = f"the disk is nearly full: {needed / 1e9:.1f} GB must be free"
+            wanted = sup.settings.checkpoint.free_gb_min + sup.head_seal.size_bytes / 1e9
+            self._disk_reason = f"the disk is nearly full: {wanted:.1f} GB must stay free"
         return self._disk_reason
 
     def _snapshot(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from regime3 import control, disk
 from regime3.control import Pending, Request
-from regime3.errors import Regime3Error
+from regime3.errors import InputRefused, Regime3Error
 from regime3.records import messages as say
 from regime3.records.files import Ending, FileMeta
 from regime3.records.ledger import Ledger
@@ -31,11 +31,13 @@ class Verbs:
         self._given: dict[Path, Request] = {}
         """Requests passed to the worker that wait for the seal that covers them."""
         self._bad: set[Path] = set()
+        self.refusals: dict[Path, Regime3Error] = {}
+        """Requests that could not be obeyed, for whoever asked."""
 
     def drop_stale_stops(self) -> None:
         """A stop asked of an earlier trainer is not meant for this one."""
         for item in control.pending(self._sup.lab)[0]:
-            if item.request.verb == "stop":
+            if item.request.verb == "stop" and item.request.asked_at < self._sup.born_at:
                 disk.remove(item.path)
 
     def obey(self) -> None:
@@ -46,7 +48,10 @@ class Verbs:
                 self._bad.add(path)
                 self._sup.board.event("bad-request", f"Not a request: {path.name}; delete it")
         for item in good:
-            if item.path not in self._given:
+            # A skip and a retry of one file, asked in one breath: the second waits for the seal
+            # of the first, or it would be judged by a head that does not know the first.
+            busy = {request.id for request in self._given.values()}
+            if item.path not in self._given and item.request.id not in busy:
                 self._obey_one(item)
 
     def forget_given(self) -> None:
@@ -79,6 +84,10 @@ class Verbs:
         except Regime3Error as error:  # a request may name what is not there any more
             sup.board.event("request-refused", f"Refused to {item.request.verb}: {error.message}")
             sup.say_line(f"refused: {error.message}")
+            self.refusals[item.path] = error
+        except OSError as error:  # a full disk, say: the request stays and is tried again
+            sup.say_line(f"{item.request.verb} must wait: {error}")
+            return
         disk.remove(item.path)
 
     def _end_or_reopen(self, item: Pending) -> None:
@@ -87,8 +96,8 @@ class Verbs:
         meta = sup.spool.find(request.id)
         ledger = sup.head_seal.ledger
         if covered(ledger, request) or not possible(ledger, meta, request):
-            disk.remove(item.path)
-            return
+            now = ledger.ended.get(meta.id) or ("refused" if meta.refused else "open")
+            raise InputRefused(f"nothing to {request.verb}: {meta.name} is {now}")
         if sup.worker is not None:
             self._given[item.path] = request
             if request.verb == "retry":
@@ -111,8 +120,10 @@ class Verbs:
         """Worker away, a seal whose parent is the target, history branched, worker back."""
         sup = self._sup
         sup.vault.open(request.seal)  # refuse what is not there before training is disturbed
+        sup.housekeeping.protected = {request.seal}  # the worker's last seal prunes older ones
         sup.end_worker()
         outcome = sup.vault.rollback(request.seal, sup.spool.files(), is_forge)
+        sup.housekeeping.protected = set()
         sup.take_head(outcome.seal)
         sup.board.begin(outcome.seal.manifest.step)
         story = outcome.story
