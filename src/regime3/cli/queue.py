@@ -28,7 +28,9 @@ from regime3.spool import Spool, place_in_inbox
 from regime3.vault import Vault
 
 app = typer.Typer(help="The queue: what waits, what trains, what was trained, and the books.")
-FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="Name, or the start of its id.")]
+FileArgument = Annotated[
+    str, typer.Argument(metavar="FILE", help="Name (its first pass), or the start of an id.")
+]
 
 
 def add(
@@ -91,7 +93,7 @@ def list_files(
 
 
 def _print_queue(result: dict[str, Any]) -> None:
-    columns = ["id", "state", "lane", "rows", "trained", "buried", "pending", "name"]
+    columns = ["id", "state", "lane", "pass", "rows", "trained", "buried", "pending", "name"]
     rows = [[_cell(item, column) for column in columns] for item in result["files"]]
     table("", columns, rows)
     total = result["total"]
@@ -108,6 +110,8 @@ def _print_queue(result: dict[str, Any]) -> None:
 
 
 def _cell(item: dict[str, Any], column: str) -> Any:
+    if column == "pass":
+        return f"{item['pass_number']}/{item['passes']}"
     return item["id"][:12] if column == "id" else item[column]
 
 
