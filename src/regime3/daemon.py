@@ -72,6 +72,7 @@ class Supervisor:
         self._signals = 0
         self._paused_reason: str | None = None
         self._admission_full: str | None = None
+        self._display_trouble: str | None = None
         self._deaths_without_progress = 0
         self._next_start = 0.0
         self._care: list[str] = []
@@ -309,7 +310,7 @@ class Supervisor:
             self._take(report)
 
     def _take(self, report: say.AnyReport) -> None:
-        self.board.take(report)
+        self._display(lambda: self.board.take(report))
         match report:
             case say.Beat(state):
                 self._set_state(state)
@@ -350,8 +351,21 @@ class Supervisor:
 
     def _tell(self) -> None:
         if self.board.is_due(self.clock.now()):
-            self.board.update(**self._facts())
-            self.board.write_if_due(self.clock.now())
+            self._display(self._write_status)
+
+    def _write_status(self) -> None:
+        self.board.update(**self._facts())
+        self.board.write_if_due(self.clock.now())
+
+    def _display(self, act: Callable[[], None]) -> None:
+        """Status and history are for looking at: a full disk may hold them up, never training."""
+        try:
+            act()
+            self._display_trouble = None
+        except OSError as error:
+            if self._display_trouble != str(error):
+                self.say_line(f"status cannot be written: {error}")
+            self._display_trouble = str(error)
 
     def _facts(self) -> dict[str, Any]:
         """What the supervisor knows and the worker does not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -226,3 +228,19 @@ def test_a_full_disk_holds_admission_and_does_not_end_the_trainer(
         assert sup.admission.trouble is None
     finally:
         sup.admission.stop()
+
+
+def test_a_status_that_cannot_be_written_does_not_stop_training(
+    supervisor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sup = supervisor()
+    told: list[str] = []
+    sup.say_line = told.append
+
+    def full(now: float) -> bool:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sup.board, "write_if_due", full)
+    sup._tell()
+    sup._tell()
+    assert len(told) == 1 and "No space left" in told[0]
