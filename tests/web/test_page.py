@@ -145,7 +145,7 @@ def test_fatal_stands_over_the_whole_page(lab: Lab, look: Look) -> None:
     page = look()
     expect_state(page, "fatal")
     expect(page.locator("#fatalbar")).to_be_visible()
-    expect(page.locator("#fatalbar")).to_contain_text("r3 resume")
+    expect(page.locator("#fatalbar")).to_contain_text("r3 trainer")
     assert "FATAL" in page.title()
 
 

@@ -27,7 +27,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "fatal": Kind("ERROR", "Read logs/worker.log, mend the cause, then run: r3 resume"),
+    "fatal": Kind("ERROR", "Read logs/worker.log, mend the cause, then run: r3 trainer"),
     "stall": Kind(
         "ERROR", "The supervisor restarts a silent worker by itself; see r3 doctor if it repeats."
     ),

@@ -51,7 +51,7 @@ def judge(status: TrainingStatus | Mapping[str, Any], now: float) -> Judgement:
         return say(
             "fatal",
             f"The worker died too often; training has ended{reason}",
-            "Read logs/worker.log, mend the cause, then run: r3 resume",
+            "Read logs/worker.log, mend the cause, then run: r3 trainer",
         )
     if status.state == "stopped":
         return say("stopped", f"Stopped on purpose{reason}", "To go on, run: r3 trainer")
