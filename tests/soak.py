@@ -34,7 +34,7 @@ from regime3.records.checkpoint import Seal
 from regime3.spool import Spool
 from regime3.vault import Vault
 
-SETTINGS: dict[str, Any] = {
+SMALL: dict[str, Any] = {
     "model.name": "nano",
     "model.max_length": 512,
     "train.learning_rate": 1e-3,
@@ -43,15 +43,20 @@ SETTINGS: dict[str, Any] = {
     "train.threads": 1,
     "train.device": "cpu",
     "checkpoint.save_steps": 4,
-    "checkpoint.keep_newest": 1_000_000,
-    "checkpoint.free_gb_min": 0.1,
+    "checkpoint.free_gb_min": 0.05,
     "checkpoint.snapshot_at": "",
-    "queue.settle_s": 0.0,
-    "queue.poll_s": 0.1,
+    "queue.settle_s": 0.05,
+    "queue.poll_s": 0.05,
     "supervisor.backoff_s": 0.05,
-    "supervisor.backoff_s_max": 0.5,
+    "supervisor.backoff_s_max": 0.2,
+    "status.write_s": 0.05,
+}
+"""Small windows and short waits: a real lab that shows in seconds what a home lab shows in days."""
+SETTINGS: dict[str, Any] = {
+    **SMALL,
+    "checkpoint.keep_newest": 1_000_000,
+    "queue.settle_s": 0.0,
     "supervisor.restarts_max": 1000,
-    "status.write_s": 0.1,
 }
 FILES = 3
 BAD_ROWS = 2

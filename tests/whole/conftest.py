@@ -24,25 +24,9 @@ from regime3.records.checkpoint import Seal
 from regime3.spool import Spool
 from regime3.spool.books import Books
 from regime3.vault import Vault
+from tests.soak import SMALL
 
 WAIT_S_MAX = 180.0
-SETTINGS: dict[str, Any] = {
-    "model.name": "nano",
-    "model.max_length": 512,
-    "train.learning_rate": 1e-3,
-    "train.window_tokens": 400,
-    "train.window_rows_max": 16,
-    "train.threads": 1,
-    "train.device": "cpu",
-    "checkpoint.save_steps": 4,
-    "checkpoint.free_gb_min": 0.05,
-    "checkpoint.snapshot_at": "",
-    "queue.settle_s": 0.05,
-    "queue.poll_s": 0.05,
-    "supervisor.backoff_s": 0.05,
-    "supervisor.backoff_s_max": 0.2,
-    "status.write_s": 0.05,
-}
 
 
 def rows(split: str, count: int) -> list[str]:
@@ -53,7 +37,7 @@ class RealLab:
     """A lab, its trainer process, and what a person would look at."""
 
     def __init__(self, root: Path, **settings: Any) -> None:
-        found_lab(root, build_nano, {**SETTINGS, **settings}, "nano")
+        found_lab(root, build_nano, {**SMALL, **settings}, "nano")
         self.lab = Lab(root)
         self.process: subprocess.Popen[bytes] | None = None
 
