@@ -11,6 +11,7 @@
     │   └── SealMissing     no such checkpoint
     ├── DiskFull            too little room to go on safely
     ├── TrainerFatal        the worker died too often; a person has to look
+    ├── LanguageError       a term, trace or code string that the language refuses
     ├── StepLost            a step broke half-way: go back to the head checkpoint
     └── Unavailable         something optional is not installed or not running
 
@@ -125,3 +126,38 @@ class Unavailable(Regime3Error):
     """An optional part is not installed or not running."""
 
     exit_code = 7
+
+
+class LanguageError(Regime3Error):
+    """A term, step, code or line of English that the language refuses.
+
+    `text` and `position` (0-based, in characters) give the place; the message draws a caret under
+    it. `path` is the place inside a term (argument numbers from the root) where only that is known.
+    """
+
+    SHOWN_MAX = 60
+
+    def __init__(
+        self,
+        reason: str,
+        text: str = "",
+        position: int | None = None,
+        path: tuple[int, ...] = (),
+    ) -> None:
+        self.reason, self.text, self.position, self.path = reason, text, position, path
+        place = "" if position is None else self._place(text, position)
+        super().__init__(reason + place)
+
+    @classmethod
+    def _place(cls, text: str, position: int) -> str:
+        """Line, column, and the line itself, cut around the place, with a caret below."""
+        start = text.rfind("\n", 0, position) + 1
+        end = text.find("\n", position)
+        line = text[start : end if end >= 0 else len(text)]
+        column = position - start
+        number = text.count("\n", 0, position) + 1
+        left = max(0, column - cls.SHOWN_MAX)
+        shown = line[left : column + cls.SHOWN_MAX].replace("\t", " ")
+        dots = "..." if left else ""
+        caret = " " * (len(dots) + column - left) + "^"
+        return f" (line {number}, column {column + 1})\n    {dots}{shown}\n    {caret}"
