@@ -15,7 +15,16 @@ from typing import Any
 
 import typer
 
-NAMES = {"admit": "admit", "first-step": "first_step", "train": "train", "status": "status"}
+NAMES = {
+    "admit": "admit",
+    "first-step": "first_step",
+    "train": "train",
+    "status": "status",
+    "tokens": "tokens",
+    "codec": "codec",
+    "mask": "mask",
+    "regimes": "regimes",
+}
 _PACKAGES = (
     "regime3",
     "torch",

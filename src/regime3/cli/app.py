@@ -6,7 +6,19 @@ from collections.abc import Callable
 
 import typer
 
-from regime3.cli import bench, checkpoints, data, doctor, lab, look, queue, run
+from regime3.cli import (
+    bench,
+    checkpoints,
+    codebook,
+    data,
+    doctor,
+    lab,
+    language,
+    look,
+    queue,
+    run,
+    tasks,
+)
 
 app = typer.Typer(
     name="r3",
@@ -38,6 +50,12 @@ _verb("Daily", queue.skip)
 _verb("Daily", run.stop)
 app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
 _verb("Model", checkpoints.rollback)
+_verb("Language", language.canon)
+_verb("Language", language.check)
+_verb("Language", language.encode)
+_verb("Language", language.decode)
+app.add_typer(tasks.app, name="tasks", rich_help_panel="Language")
+app.add_typer(codebook.app, name="codebook", rich_help_panel="Language")
 _verb("Workshop", lab.config_command, "config")
 _verb("Workshop", doctor.doctor)
 _verb("Workshop", bench.bench)

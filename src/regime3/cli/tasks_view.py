@@ -1,0 +1,56 @@
+"""What `r3 tasks` prints for people, and how it reads families and levels."""
+
+from __future__ import annotations
+
+import re
+
+import typer
+
+from regime3 import tasks
+from regime3.lang import codes
+from regime3.lang.codebook import Codebook
+from regime3.lang.english import plain
+from regime3.lang.pack import Packer
+from regime3.lang.problem import show_body
+from regime3.lang.terms import show
+from regime3.tasks.family import Sample
+
+
+def families_of(name: str) -> list[str]:
+    """The families meant, or wrong usage with the known names."""
+    if name == "all":
+        return list(tasks.FAMILIES)
+    if name not in tasks.FAMILIES:
+        known = ", ".join(tasks.FAMILIES)
+        raise typer.BadParameter(f"{name!r}: known are {known}, all", param_hint="FAMILY")
+    return [name]
+
+
+def levels_of(text: str, family: str) -> range:
+    """The levels that '3' or '1-4' means, for a family."""
+    most = tasks.FAMILIES[family].levels
+    found = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", text)
+    if found:
+        first, last = int(found[1]), int(found[2] or found[1])
+        if 1 <= first <= last <= most:
+            return range(first, last + 1)
+    raise typer.BadParameter(f"{text!r}: want 1 to {most}, or 1-{most}", param_hint="--level")
+
+
+def as_text(sample: Sample, regimes: tuple[int, ...], book: Codebook) -> str:
+    """The prompt, the problem, and the body in the regimes wanted."""
+    lines = [sample.prompt, show(sample.problem.term)]
+    for regime in regimes:
+        if len(regimes) > 1:
+            lines.append(f"-- regime {regime}")
+        lines.append(spelled(sample, regime, book))
+    return "\n".join(lines) + "\n"
+
+
+def spelled(sample: Sample, regime: int, book: Codebook) -> str:
+    """The oracle's body in one regime."""
+    if regime == 1:
+        return plain.show(sample.problem, sample.body)
+    if regime == 2:
+        return show_body(sample.body)
+    return codes.tokens_text(Packer(book).pack(sample.problem, sample.body))

@@ -1,0 +1,165 @@
+"""Codes: the numbers that packed bodies are made of, their names, and their spelling as tokens.
+
+    tokens_text([252, 254])        # "<E252><E254>"
+    read_tokens("A56 A58 qed!")    # [252, 254, 195]
+
+Codes 0 to 295 are the same in every codebook: the names by rank, then `add+ mul+ and+ or+ end`,
+variables, constants, lines, digits, references, `qed!` and atoms. Macros follow; `codebook` says
+what they are. This module knows which arguments each code wants (`FORMS`) and no more: `pack` and
+`unpack` turn bodies into codes and back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from regime3.errors import LanguageError
+from regime3.lang import signature
+from regime3.lang.signature import ASSOCIATIVE, COMMUTATIVE, NAMES, RANK, Slots
+
+if TYPE_CHECKING:
+    from regime3.lang.codebook import Codebook
+
+CODES_MAX: Final = 512
+REFERENCES_MAX: Final = 16
+ATOMS_MAX: Final = 100
+
+PLUS: Final = {
+    name: len(NAMES) + place
+    for place, name in enumerate(n for n in NAMES if n in ASSOCIATIVE & COMMUTATIVE)
+}
+"""PLUS[name]: the code for three arguments or more; the name's own code is for exactly two."""
+
+BASE: Final[tuple[str, ...]] = (
+    *NAMES,
+    *(f"{name}+" for name in PLUS),
+    "end",
+    "x0",
+    "x1",
+    *(f"c{number}" for number in range(signature.CONSTANTS_MAX)),
+    *(f"B{back}" for back in range(1, signature.LINES_MAX)),
+    "neg",
+    *(f"D{digit}" for digit in range(10)),
+    *(f"T{digit}" for digit in range(10)),
+    *(f"R{age}" for age in range(REFERENCES_MAX)),
+    "qed!",
+    *(f"A{number}" for number in range(ATOMS_MAX)),
+)
+"""The names of the codes that every codebook shares, by code."""
+
+CODE: Final = {name: code for code, name in enumerate(BASE)}
+END: Final = CODE["end"]
+CONSTANT: Final = CODE["c0"]
+BACK: Final = CODE["B1"] - 1
+"""BACK + d is the code of Bd."""
+NEG: Final = CODE["neg"]
+DIGIT, LAST_DIGIT, REFERENCE, ATOM = CODE["D0"], CODE["T0"], CODE["R0"], CODE["A0"]
+QED, IMPLIED = CODE["qed"], CODE["qed!"]
+FIRST_MACRO: Final = len(BASE)
+MACROS_MAX: Final = CODES_MAX - FIRST_MACRO
+
+STEP_KINDS: Final = {
+    f"{kind}>{answer}": (kind, answer)
+    for kind, answer in [
+        *((kind, signature.answer_type(kind)) for kind in signature.KINDS),
+        ("run", signature.answer_type("run", folds=True)),
+    ]
+}
+"""Types of steps: a kind of problem and the type of its answer, such as `run>Int`."""
+
+
+def step_type(kind: str, answer: str) -> str:
+    """The type of a step of such a problem; a key of `STEP_KINDS`."""
+    return f"{kind}>{answer}"
+
+
+def _forms() -> tuple[dict[str, Slots], ...]:
+    forms: list[dict[str, Slots]] = [{} for _ in BASE]
+    for kind, names in signature.FORMS.items():
+        for name, slots in names.items():
+            if name in PLUS:
+                forms[PLUS[name]][kind] = (*slots[:2], slots[0], slots[2])
+                slots = slots[:2]
+            forms[RANK[name]][kind] = slots
+    for word, (kind, answer) in STEP_KINDS.items():
+        for name, rule in signature.RULES[kind].items():
+            forms[RANK[name]][word] = rule.slots
+        forms[QED][word] = (answer,)
+    for variable, kinds in signature.VARIABLE_TYPES.items():
+        forms[CODE[variable]] = dict.fromkeys(sorted(kinds), ())
+    for number in range(signature.CONSTANTS_MAX):
+        forms[CONSTANT + number] = dict.fromkeys(sorted(signature.CONSTANT_TYPES), ())
+    for back in range(1, signature.LINES_MAX):
+        forms[BACK + back] = {"Line": ()}
+    return tuple(forms)
+
+
+FORMS: Final = _forms()
+"""FORMS[code][type]: the types of what follows `code` where `type` is wanted; `T*` is any number
+and then `end`. Empty for `end`, `qed!` and the codes of integers."""
+
+_TOKEN = re.compile(r"\s*(?:<E([0-9]{3})>|([^\s<]+|<\S*))")
+_MACRO = re.compile(r"M(0|[1-9][0-9]{0,2})")
+
+
+def token(code: int) -> str:
+    """`<E007>` for 7: the vocabulary token of a code."""
+    return f"<E{code:03d}>"
+
+
+def tokens_text(codes: list[int]) -> str:
+    """Codes as tokens, with nothing between them."""
+    return "".join([f"<E{code:03d}>" for code in codes])
+
+
+def name(code: int, book: Codebook | None = None) -> str:
+    """What people call a code: its base name, or `M17` for the 18th macro of a codebook.
+
+    Given the codebook, a code that it does not assign is called by its token.
+    """
+    if 0 <= code < FIRST_MACRO:
+        return BASE[code]
+    macros = MACROS_MAX if book is None else len(book.macros)
+    return f"M{code - FIRST_MACRO}" if 0 <= code - FIRST_MACRO < macros else token(code)
+
+
+def names_text(codes: list[int], book: Codebook | None = None) -> str:
+    """Codes by name, with blanks between them: for people. `read_tokens` reads it."""
+    return " ".join([name(code, book) for code in codes])
+
+
+def read_tokens(text: str) -> list[int]:
+    """The codes that a text spells, as tokens or by name, with or without blanks.
+
+    Raises `LanguageError` with the place of what is no code.
+    """
+    if len(text) > signature.TEXT_BYTES_MAX:
+        raise LanguageError(f"the codes are longer than {signature.TEXT_BYTES_MAX:,} bytes")
+    codes: list[int] = []
+    position = 0
+    while found := _TOKEN.match(text, position):
+        codes.append(_read_one(found, text))
+        position = found.end()
+    return codes
+
+
+def _read_one(found: re.Match[str], text: str) -> int:
+    number, word = found.groups()
+    if number is not None:
+        if int(number) >= CODES_MAX:
+            last = token(CODES_MAX - 1)
+            raise LanguageError(f"codes go up to {last}", text, found.start(1) - 2)
+        return int(number)
+    if word in CODE:
+        return CODE[word]
+    macro = _MACRO.fullmatch(word)
+    if macro and int(macro[1]) < MACROS_MAX:
+        return FIRST_MACRO + int(macro[1])
+    shown = word if len(word) <= 32 else word[:29] + "..."
+    raise LanguageError(
+        f"{shown!r} is no code: write <E000> to {token(CODES_MAX - 1)}, or names as in"
+        " `r3 codebook show`",
+        text,
+        found.start(2),
+    )

@@ -1,0 +1,255 @@
+"""What may stand where in a string of codes: states by name, and what each code pushes there.
+
+    states = States(book, Shape("gcd", 0, "Int"))
+    states.push(CODE["r-divmod"], ("step", "any", None, False))
+    # (("type", "Int", 0), … four of them, ("after",))
+
+A name is a tuple: a type at a depth, items of a starred form and how many more may come, an integer
+half spelled, a step. Names are a context-free grammar with counters in them, so list limits, digit
+limits, depth and "not the same class twice" need no code of their own. Costs are `automaton`'s,
+what depends on a problem's history is `constrainer`'s. See SPEC.md, section 6.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from regime3.lang import codes, signature
+from regime3.lang.codebook import Codebook
+from regime3.lang.codes import CODE, FIRST_MACRO
+from regime3.lang.signature import FORMS
+
+Name = tuple[Any, ...]
+Pushed = tuple[Name, ...]
+
+ATOMS: Final = range(codes.ATOM, codes.ATOM + codes.ATOMS_MAX)
+DIGITS: Final = range(codes.DIGIT, codes.DIGIT + 10)
+LAST_DIGITS: Final = range(codes.LAST_DIGIT, codes.LAST_DIGIT + 10)
+REFERENCES: Final = range(codes.REFERENCE, codes.REFERENCE + codes.REFERENCES_MAX)
+LINES: Final = range(codes.BACK + 1, codes.BACK + signature.LINES_MAX)
+CONSTANTS: Final = range(codes.CONSTANT, codes.CONSTANT + signature.CONSTANTS_MAX)
+
+ITEMS_MAX: Final = {
+    "list": signature.LIST_MAX,
+    "factors": signature.LIST_MAX,
+    "counter": signature.ELEMENTS_MAX,
+    "try": signature.CONSTANTS_MAX,
+    "elem": signature.CONSTANTS_MAX,
+}
+"""The most arguments of starred forms; others are bounded by the nodes of a step alone."""
+
+FLAT: Final = frozenset({"Int", "Bool", "Line", "G"})
+"""Types without compounds: their depth does not matter."""
+
+AFTER: Final[Name] = ("after",)
+"""Between steps: what comes is up to the replay."""
+DONE: Final[Name] = ("done",)
+LOOSE: Final[Name] = ("loose",)
+"""A step as far as a grammar without replay can tell."""
+
+_CLASSES: Final[Name] = ("classes",)
+
+_BARE: Final = {
+    "eval": ("Num",), "mod": ("Int",), "gcd": ("Int",), "factor": ("Int",), "solve": ("Num",),
+    "run": ("Int", "List"), "entails": (), "follows": (),
+}  # fmt: skip
+"""Results that may stand bare in a kind of problem, one at a time."""
+
+
+class Shape(NamedTuple):
+    """All that states have to know of a problem."""
+
+    kind: str
+    constants: int
+    answer: str
+    """The type of its answer."""
+    loose: bool = False
+    """Leave out what only a history can tell: what a context-free grammar can say is left."""
+
+
+class States:
+    """The states of one codebook for problems of one shape."""
+
+    def __init__(self, book: Codebook, shape: Shape) -> None:
+        self.shape = shape
+        self.atoms = book.options["atoms"]
+        self.references = book.options["references"]
+        self.macros = {FIRST_MACRO + number: macro for number, macro in enumerate(book.macros)}
+        self.predicts = book.strategy > 0
+        self.version = book.version
+        self._rules = signature.RULES[shape.kind]
+        self._bases: dict[Name, dict[int, Pushed]] = {}
+
+    def codes(self, name: Name) -> list[int]:
+        """The codes that may stand in a state, ascending."""
+        macros = [code for code in self.macros if self.push(code, name) is not None]
+        return sorted([*self.base(name), *macros])
+
+    def push(self, code: int, name: Name) -> Pushed | None:
+        """The states that the code leaves to be filled, in reading order, or None: refused."""
+        if code < FIRST_MACRO:
+            return self.base(name).get(code)
+        outer, slot, inner = self.macros[code]
+        pushed = self.push(outer, name)
+        place = None if pushed is None else _place(pushed, slot)
+        if pushed is None or place is None:
+            return None
+        filled = self.push(inner, pushed[place])
+        return None if filled is None else pushed[:place] + filled + pushed[place + 1 :]
+
+    def base(self, name: Name) -> dict[int, Pushed]:
+        """What each code that is no macro pushes."""
+        found = self._bases.get(name)
+        if found is None:
+            found = self._bases[name] = getattr(self, f"_{name[0]}")(*name[1:])
+        return found
+
+    def nodes(self, code: int, name: Name) -> int:
+        """Nodes that the code adds to its step; an integer's first code counts for it."""
+        if name[0] in ("digits", "neg") or code == CODE["end"]:
+            return 0
+        if code < FIRST_MACRO:
+            return 1
+        outer, _, inner = self.macros[code]
+        return self.nodes(outer, name) + self.nodes(inner, name)
+
+    # ------------------------------------------------------------------------------------ terms
+
+    def _type(self, kind: str, depth: int) -> dict[int, Pushed]:
+        """A term of a type. A compound's arguments are one deeper."""
+        found: dict[int, Pushed] = {}
+        for head, slots in FORMS.get(kind, {}).items():
+            if not slots:
+                found[CODE[head]] = ()
+            elif depth < signature.DEPTH_MAX:
+                found.update(_form(head, slots, depth + 1))
+        if kind in signature.INTEGER_TYPES:
+            found.update(self._integers("int"))
+        for variable, kinds in signature.VARIABLE_TYPES.items():
+            if kind in kinds:
+                found[CODE[variable]] = ()
+        if kind in signature.CONSTANT_TYPES:
+            found.update(dict.fromkeys(self._constants(), ()))
+        if kind == "Line":
+            found.update(dict.fromkeys(LINES, ()))
+        return found
+
+    def _many(self, kind: str, depth: int, left: int | None) -> dict[int, Pushed]:
+        """Items until `end`, at most `left` more."""
+        found: dict[int, Pushed] = {CODE["end"]: ()}
+        if left == 0:
+            return found
+        rest = ("many", kind, depth, None if left is None else left - 1)
+        for code, pushed in self.base(("type", kind, depth)).items():
+            found[code] = (*pushed, rest)
+        return found
+
+    def _constants(self) -> range:
+        return CONSTANTS[: self.shape.constants]
+
+    def _classes(self) -> dict[int, Pushed]:
+        """The two classes of a statement."""
+        return {code: (("other", code),) for code in self._constants()}
+
+    def _other(self, taken: int) -> dict[int, Pushed]:
+        """A class, but not that one."""
+        return {code: () for code in self._constants() if code != taken}
+
+    # --------------------------------------------------------------------------------- integers
+
+    @property
+    def digits_least(self) -> int:
+        """How many digits an integer spelled in digits has at least."""
+        return 3 if self.atoms else 2
+
+    def _integers(self, role: str) -> dict[int, Pushed]:
+        """An integer; over a line not 0, under one 2 or more."""
+        least = {"int": 0, "over": 1, "under": 2}[role]
+        found: dict[int, Pushed] = dict.fromkeys((ATOMS if self.atoms else LAST_DIGITS)[least:], ())
+        found.update(dict.fromkeys(DIGITS, (("digits", role, 1),)))
+        if role != "under":
+            found[CODE["neg"]] = (("neg", role),)
+        if self.references:
+            found.update(dict.fromkeys(REFERENCES, ()))
+        return found
+
+    def _over(self) -> dict[int, Pushed]:
+        return self._integers("over")
+
+    def _under(self) -> dict[int, Pushed]:
+        return self._integers("under")
+
+    def _neg(self, role: str) -> dict[int, Pushed]:
+        """After the sign."""
+        found: dict[int, Pushed] = dict.fromkeys((ATOMS if self.atoms else LAST_DIGITS)[1:], ())
+        return found | dict.fromkeys(DIGITS, (("digits", role, 1),))
+
+    def _digits(self, role: str, count: int) -> dict[int, Pushed]:
+        """After `count` digits."""
+        found: dict[int, Pushed] = {}
+        if count + 1 < signature.DIGITS_MAX:
+            found.update(dict.fromkeys(DIGITS, (("digits", role, count + 1),)))
+        if count + 1 >= self.digits_least:
+            found.update(dict.fromkeys(LAST_DIGITS[1:], ()))
+        return found
+
+    # ------------------------------------------------------------------------------------ steps
+
+    def _step(self, mode: str, bare: tuple[str, ...] | None, implied: bool) -> dict[int, Pushed]:
+        """A step or the answer, whichever the first code says."""
+        found: dict[int, Pushed] = {}
+        if mode != "last":
+            if bare:
+                first, *others = (_slot("", kind, 1) for kind in bare)
+                for code, pushed in self.base(first).items():
+                    found[code] = (*pushed, *others, AFTER)
+            for rule in self._rules.values():
+                if mode == "any" or "Line" not in rule.operands:
+                    slots = tuple(_slot(rule.name, slot, 1) for slot in rule.slots)
+                    found[CODE[rule.name]] = (*slots, AFTER)
+        found[CODE["qed"]] = (("type", self.shape.answer, 1), DONE)
+        if implied:
+            found[CODE["qed!"]] = (DONE,)
+        return found
+
+    def _loose(self) -> dict[int, Pushed]:
+        found = self._step("any", None, True)
+        for kind in _BARE[self.shape.kind] if self.predicts else ():
+            for code, pushed in self.base(_slot("", kind, 1)).items():
+                found[code] = (*pushed, LOOSE)
+        return {code: tuple(LOOSE if s == AFTER else s for s in p) for code, p in found.items()}
+
+    def _after(self) -> dict[int, Pushed]:
+        return {}
+
+    def _done(self) -> dict[int, Pushed]:
+        return {}
+
+
+def _place(pushed: Pushed, slot: int) -> int | None:
+    """Which of the states is open slot number `slot`: a statement's classes are two."""
+    for place, name in enumerate(pushed):
+        if slot <= 0:
+            return place if slot == 0 else None
+        slot -= 2 if name == _CLASSES else 1
+    return None
+
+
+def _form(head: str, slots: signature.Slots, depth: int) -> dict[int, Pushed]:
+    """A compound; an associative one has a code for two arguments and one for more."""
+    if head == "frac":
+        return {CODE[head]: (("over",), ("under",))}
+    if head in FORMS["S"]:
+        return {CODE[head]: (_CLASSES,)}
+    if head in signature.ASSOCIATIVE:
+        item, rest = _slot(head, slots[0], depth), _slot(head, slots[2], depth)
+        return {CODE[head]: (item, item), CODE[head + "+"]: (item, item, item, rest)}
+    return {CODE[head]: tuple(_slot(head, slot, depth) for slot in slots)}
+
+
+def _slot(head: str, slot: str, depth: int) -> Name:
+    kind = slot.rstrip("*")
+    depth = 0 if kind in FLAT else depth
+    if kind == slot:
+        return ("type", kind, depth)
+    return ("many", kind, depth, ITEMS_MAX.get(head))

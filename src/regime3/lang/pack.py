@@ -1,0 +1,104 @@
+"""Packing: a body as codes.
+
+    codes = Packer(book).pack(problem, body)      # [252, 254, 294, 195]
+
+Every typed, canonical body has one spelling, right or wrong, and `unpack` gives the same body back.
+What prediction leaves (`prefix.roots`) is flattened to its prefix, macros are applied, integers are
+spelled or referred to. Bodies come from `problem.read_body` or `body_of`; nothing is checked here.
+SPEC.md, section 5.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from regime3.lang.codebook import Codebook
+from regime3.lang.codes import (
+    ATOM,
+    ATOMS_MAX,
+    CODE,
+    DIGIT,
+    FIRST_MACRO,
+    IMPLIED,
+    LAST_DIGIT,
+    NEG,
+    REFERENCE,
+)
+from regime3.lang.macros import merged
+from regime3.lang.prefix import INTEGER, flatten, roots
+from regime3.lang.problem import Body, Problem
+from regime3.lang.references import from_problem, touch
+from regime3.lang.terms import Term
+
+TEMPLATES_MAX: Final = 1 << 15
+"""Shapes whose macros are remembered; then all are forgotten."""
+
+
+class Packer:
+    """Packs with one codebook. Not for several threads at once."""
+
+    def __init__(self, book: Codebook) -> None:
+        self.book = book
+        self._macros = {macro: FIRST_MACRO + place for place, macro in enumerate(book.macros)}
+        self._templates: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._large, self._first = (ATOMS_MAX, ATOM) if book.options["atoms"] else (10, LAST_DIGIT)
+        self._refers = book.options["references"]
+
+    def pack(self, problem: Problem, body: Body) -> list[int]:
+        """The codes of a typed, canonical body of the problem."""
+        codes: list[int] = []
+        recent = from_problem(problem.term, self._large) if self._refers else []
+        for line, root in roots(problem, body, self.book.strategy):
+            if isinstance(root, int):
+                self._integer(root, codes, recent)
+            elif isinstance(root, tuple):
+                self._compound(root, line, codes, recent)
+            else:
+                codes.append(IMPLIED if root is None else CODE[root])
+        return codes
+
+    def _compound(
+        self, term: tuple[Term, ...], line: int, codes: list[int], recent: list[int]
+    ) -> None:
+        shape: list[int] = []
+        holes: list[int] = []
+        flatten(term, line, shape, holes)
+        hole = iter(holes)
+        for code in self._template(tuple(shape)):
+            if code >= 0:
+                codes.append(code)
+            elif code == INTEGER:
+                self._integer(next(hole), codes, recent)
+            else:
+                codes.append(next(hole))
+
+    def _template(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape with macros."""
+        if not self._macros:
+            return shape
+        template = self._templates.get(shape)
+        if template is None:
+            if len(self._templates) >= TEMPLATES_MAX:
+                self._templates.clear()
+            template = self._templates[shape] = merged(shape, self._macros)
+        return template
+
+    def _integer(self, number: int, codes: list[int], recent: list[int]) -> None:
+        if 0 <= number < self._large:
+            codes.append(self._first + number)
+            return
+        if self._refers:
+            if number in recent:
+                codes.append(REFERENCE + len(recent) - 1 - recent.index(number))
+                touch(recent, number)
+                return
+            touch(recent, number)
+        if number < 0:
+            codes.append(NEG)
+            number = -number
+        if number < self._large:
+            codes.append(self._first + number)
+            return
+        digits = str(number)
+        codes.extend([DIGIT + int(digit) for digit in digits[:0:-1]])
+        codes.append(LAST_DIGIT + int(digits[0]))

@@ -1,0 +1,36 @@
+"""Integers seen lately, which packing can refer to by age instead of spelling them again.
+
+    recent = from_problem(problem.term, large=100)
+    touch(recent, 462)              # it is the latest now: R0
+
+`recent` is a list of distinct integers, the latest last, at most `REFERENCES_MAX` of them. Only
+integers of two codes or more enter: negative ones, and those from `large` on. Whoever packs and
+whoever unpacks call `touch` for the same integers in the same order, or they lose each other.
+"""
+
+from __future__ import annotations
+
+from regime3.lang.codes import REFERENCES_MAX
+from regime3.lang.terms import Term
+
+
+def from_problem(term: Term, large: int) -> list[int]:
+    """What is recent before the first step: the large integers of the problem in reading order."""
+    recent: list[int] = []
+    waiting: list[Term] = [term]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, tuple):
+            waiting.extend(each[:0:-1])
+        elif isinstance(each, int) and not 0 <= each < large:
+            touch(recent, each)
+    return recent
+
+
+def touch(recent: list[int], number: int) -> None:
+    """Make a large integer the latest; the oldest goes when there are too many."""
+    if number in recent:
+        recent.remove(number)
+    elif len(recent) == REFERENCES_MAX:
+        del recent[0]
+    recent.append(number)

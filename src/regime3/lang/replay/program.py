@@ -1,0 +1,119 @@
+"""Replay of `run`: a pipeline on a list, one stage at a time, a fold one element at a time.
+
+    state = Program(read_problem("(run (pipe sort (take 1)) (list 3 1 2))"), strategy=1)
+    state.play(("l-sort", ("list", 1, 2, 3)))
+
+Each stage is computed once, when its step is played, so the size of a problem bounds the work.
+SPEC.md, section 4: run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from regime3.lang.problem import Problem, Step
+from regime3.lang.replay.finding import Finding, compare, shown, wrong
+from regime3.lang.replay.state import Foreseeing, Head
+from regime3.lang.replay.values import holds, value
+from regime3.lang.terms import Term
+
+Items = tuple[int, ...]
+
+
+class Program(Foreseeing):
+    """The state of run: the stages and the list that are left, and a fold's accumulator.
+
+    In a fold the list holds the elements still to come.
+    """
+
+    __slots__ = ("_items", "_stages", "_total")
+
+    def __init__(self, problem: Problem, strategy: int) -> None:
+        super().__init__(problem, strategy)
+        self._stages: tuple[Any, ...] = problem.term[1][1:]
+        self._items: Items = problem.term[2][1:]
+        self._total: int | None = None
+        self._begin_fold()
+
+    def _begin_fold(self) -> None:
+        if self._stages and self._stages[0][0] == "fold":
+            self._total = self._stages[0][2]
+
+    def play(self, step: Step) -> Finding | None:
+        """What is wrong with the step, or None; then moves on."""
+        self._moved()
+        head = self._foresee()
+        if head is None:
+            return Finding("the answer: nothing is left to do", str(step[0]))
+        if step[: len(head)] != head:
+            return compare(head, step[: len(head)])
+        if self._total is not None:
+            return self._play_fold(step)
+        right = _staged(self._stages[0], self._items)
+        items = self._items = step[1][1:]
+        self._stages = self._stages[1:]
+        self._begin_fold()
+        return None if items == right else _wrong_list(right, items)
+
+    def _play_fold(self, step: Step) -> Finding | None:
+        right = value(self._stages[0][1], self._total or 0, self._items[0])
+        self._items, self._total = self._items[1:], step[2]
+        return None if step[2] == right else wrong(right, step[2])
+
+    def _foresee(self) -> Head | None:
+        if self._total is not None:
+            return ("l-fold", self._items[0]) if self._items else None
+        return ("l-" + _name(self._stages[0]),) if self._stages else None
+
+    def implied(self) -> Term | None:
+        """The value, when nothing is left to do."""
+        if self._foresee() is not None:
+            return None
+        return ("list", *self._items) if self._total is None else self._total
+
+    def answer(self, term: Term) -> Finding | None:
+        """The answer is the value, when nothing is left to do."""
+        head = self._foresee()
+        if head is not None:
+            return Finding(f"{shown(*head)} first", shown(term))
+        right = self.implied()
+        return None if term == right else Finding(shown(right or 0), shown(term))
+
+
+def _name(stage: Any) -> str:
+    return str(stage if stage.__class__ is str else stage[0])
+
+
+def _mapped(stage: Any, items: Items) -> Items:
+    body = stage[1]
+    return tuple([value(body, item, 0) for item in items])
+
+
+def _filtered(stage: Any, items: Items) -> Items:
+    condition = stage[1]
+    return tuple([item for item in items if holds(condition, item)])
+
+
+_STAGES: Final[dict[str, Callable[[Any, Items], Items]]] = {
+    "map": _mapped,
+    "filter": _filtered,
+    "sort": lambda _, items: tuple(sorted(items)),
+    "rev": lambda _, items: items[::-1],
+    "take": lambda stage, items: items[: stage[1]],
+    "drop": lambda stage, items: items[stage[1] :],
+}
+
+
+def _staged(stage: Any, items: Items) -> Items:
+    """What a stage that is no fold makes of the items."""
+    return _STAGES[_name(stage)](stage, items)
+
+
+def _wrong_list(right: Items, items: Items) -> Finding:
+    """Finding of a list that is not the right one: its first wrong item, if as many."""
+    if len(right) == len(items):
+        for wanted, item in zip(right, items, strict=True):
+            if wanted != item:
+                return wrong(wanted, item)
+    return Finding(shown(("list", *right)), shown(("list", *items)))

@@ -1,0 +1,207 @@
+"""Generation under masks: every row of a batch writes codes that its own problem allows.
+
+    rows = [Constrainer(problem, book, budget=200) for problem in problems]
+    fence = Fence(rows, code_tokens(tokenizer), ends=[tokenizer.eos_token_id])
+    model.generate(**prompts, max_new_tokens=201, logits_processor=[CodesOnly(fence)])
+    greedy(model, tokenizer, prompts, 201, masker=fence.masked, chosen=fence.take)     # or ours
+
+A row writes codes until its answer is given, within its budget, then the tokens in `ends`, in that
+order; the last of them repeats. A batch gathers its masks from one table on the model's device: of
+the vocabulary only the columns of codes and ends are read, all others are minus infinity.
+
+It samples nothing and judges nothing. Beams would need the state of their ancestors: refused.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor
+
+from regime3.errors import ModelError
+from regime3.lang.codes import CODES_MAX, token
+from regime3.lang.masks import Constrainer, Rows
+
+
+def code_tokens(tokenizer: Any) -> list[int]:
+    """The token ids of codes 0 to 511. Raises `ModelError` if the vocabulary lacks one."""
+    names = [token(code) for code in range(CODES_MAX)]
+    found = tokenizer.convert_tokens_to_ids(names)
+    missing = {None, tokenizer.unk_token_id}
+    for name, each in zip(names, found, strict=True):
+        if each in missing:
+            raise ModelError(f"the vocabulary has no {name}: extend it with the codes first")
+    return list(found)
+
+
+class Fence:
+    """The masks of a batch, and what each of its rows has written.
+
+    `rows` are of one codebook and fresh; `tokens` has the id of each code; `ends` the ids that
+    follow an answer. Rows are called by their number in `rows`, also when some have left the batch.
+    """
+
+    def __init__(
+        self, rows: Sequence[Constrainer], tokens: Sequence[int], ends: Sequence[int]
+    ) -> None:
+        _check(rows, tokens, ends)
+        self.rows = list(rows)
+        self._codes = {each: code for code, each in enumerate(tokens)}
+        self._tokens, self._ends = list(tokens), list(ends)
+        self._ended = [0] * len(rows)
+        """How many of the ends each row has written."""
+        self._table: _Table | None = None
+
+    def masked(self, rows: Sequence[int], scores: torch.Tensor) -> torch.Tensor:
+        """New scores for these rows: [rows, vocabulary], minus infinity where one may not go."""
+        if self._table is None or self._table.device != scores.device:
+            shared = self.rows[0].masks.rows
+            self._table = _Table(shared, self._tokens, self._ends, scores.device)
+        return self._table.masked(scores, self._places(rows))
+
+    def take(self, row: int, written: int) -> None:
+        """A row has written a token. Raises `ModelError` or `LanguageError` if it may not."""
+        constrainer = self.rows[row]
+        if constrainer.done:
+            self._ended[row] += 1
+            return
+        code = self._codes.get(written)
+        if code is None:
+            raise ModelError(f"row {row}: token {written} is no code, and its body is not done")
+        constrainer.advance(code)
+
+    def _places(self, rows: Sequence[int]) -> list[int]:
+        """Each row's mask in the table: its codes', or that of the end that is due."""
+        last = len(self._ends) - 1
+        found = []
+        for number in rows:
+            row = self.rows[number]
+            found.append(-1 - min(self._ended[number], last) if row.done else row.place)
+        return found
+
+
+class CodesOnly(LogitsProcessor):  # type: ignore[misc]
+    """A fence for one call of `generate`: row i of the batch is row i of the fence.
+
+    `starts` gives the column where each row's codes begin; by default that is the width of the
+    first call's `input_ids`, which is where `generate` begins to write.
+    """
+
+    def __init__(self, fence: Fence, *, starts: Sequence[int] | None = None) -> None:
+        self.fence = fence
+        self._starts = starts
+        self._width = 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores [rows, vocabulary] with minus infinity wherever a row may not go."""
+        count, width = input_ids.shape
+        if count != len(self.fence.rows):
+            raise ModelError(
+                f"{count} rows where there are {len(self.fence.rows)} problems: give a constrainer"
+                " for each, copies included; beams cannot be constrained"
+            )
+        if self._width == 0:
+            for row, start in enumerate(self._starts or [width] * count):
+                for written in input_ids[row, start:].tolist():
+                    self.fence.take(row, written)
+        elif width == self._width + 1:
+            for row, written in enumerate(input_ids[:, -1].tolist()):
+                self.fence.take(row, written)
+        else:
+            raise ModelError("a processor serves one call of generate: make a new one")
+        self._width = width
+        return self.fence.masked(range(count), scores)
+
+
+class _Table:
+    """The codebook's masks on the scores' device, as what to add: 0 or minus infinity."""
+
+    def __init__(
+        self, rows: Rows, tokens: list[int], ends: list[int], device: torch.device
+    ) -> None:
+        self.rows, self.ends, self.device = rows, ends, device
+        first = tokens[0]
+        self.codes: slice | torch.Tensor = slice(first, first + CODES_MAX)
+        """The columns of codes; a slice, as most vocabularies have them side by side."""
+        if tokens != list(range(first, first + CODES_MAX)):
+            self.codes = torch.tensor(tokens, device=device)
+        self.epoch, self.count = -1, 0
+        self.added = torch.zeros(0, CODES_MAX + len(ends), device=device)
+        self._spare = _Spare()
+
+    def masked(self, scores: torch.Tensor, places: list[int]) -> torch.Tensor:
+        """The scores, with minus infinity wherever a row's mask does not allow it."""
+        self._update()
+        index = torch.from_numpy(np.array(places) + len(self.ends)).to(self.device)
+        added = self.added.index_select(0, index)
+        found = self._spare.like(scores)
+        if isinstance(self.codes, slice):
+            torch.add(scores[:, self.codes], added[:, :CODES_MAX], out=found[:, self.codes])
+        else:
+            kept = scores.index_select(1, self.codes) + added[:, :CODES_MAX]
+            found.index_copy_(1, self.codes, kept)
+        for column, end in enumerate(self.ends, start=CODES_MAX):
+            torch.add(scores[:, end], added[:, column], out=found[:, end])
+        return found
+
+    def _update(self) -> None:
+        """Bring over the rows that are new; before them are the ends' own, the last end's first."""
+        rows, ends = self.rows, len(self.ends)
+        if rows.epoch != self.epoch:
+            self.epoch, self.count = rows.epoch, 0
+        if rows.count == self.count and self.count:
+            return
+        if len(self.added) < ends + rows.count:
+            larger = self.added.new_full((ends + len(rows.matrix), CODES_MAX + ends), -math.inf)
+            larger[: len(self.added)] = self.added
+            larger[:ends, CODES_MAX:] = torch.eye(ends).flip(0).log().to(larger)
+            self.added = larger
+        new = torch.from_numpy(rows.matrix[self.count : rows.count])
+        part = self.added[ends + self.count : ends + rows.count, :CODES_MAX]
+        part.copy_(torch.where(new, 0.0, -math.inf))
+        self.count = rows.count
+
+
+def _holders(tensors: list[torch.Tensor], place: int) -> int:
+    return sys.getrefcount(tensors[place])
+
+
+_ALONE = _holders([torch.empty(0)], 0)
+"""What `_holders` says when only the list holds the tensor."""
+
+
+class _Spare:
+    """Results of earlier steps that nobody holds any more, minus infinity where codes are not.
+
+    Filling a new one costs more than all the rest at a vocabulary of 151,936. A caller holds on to
+    the last result while it asks for the next, so there are two.
+    """
+
+    def __init__(self) -> None:
+        self._tensors: list[torch.Tensor] = []
+
+    def like(self, scores: torch.Tensor) -> torch.Tensor:
+        """A tensor like these scores, minus infinity except where earlier results were not."""
+        spare = self._tensors
+        if spare and (spare[0].shape != scores.shape or spare[0].dtype != scores.dtype):
+            spare.clear()
+        for place in range(len(spare)):
+            if _holders(spare, place) == _ALONE:
+                return spare[place]
+        made = torch.full_like(scores, -math.inf)
+        self._tensors = [*spare[-1:], made]
+        return made
+
+
+def _check(rows: Sequence[Constrainer], tokens: Sequence[int], ends: Sequence[int]) -> None:
+    if not rows or not ends:
+        raise ModelError("generation under masks wants a row and an end token at least")
+    if len(tokens) != CODES_MAX or len({*tokens, *ends}) != CODES_MAX + len(set(ends)):
+        raise ModelError(f"{CODES_MAX} token ids of codes are wanted, none twice and none an end")
+    if any(row.masks is not rows[0].masks for row in rows):
+        raise ModelError("the rows of a batch are of one codebook")

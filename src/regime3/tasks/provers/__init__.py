@@ -1,0 +1,1 @@
+"""Provers: the searches behind the oracles of the logic families. They judge nothing."""

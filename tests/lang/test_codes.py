@@ -1,0 +1,96 @@
+"""Codes: their numbers, their names, their spelling as tokens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regime3.errors import LanguageError
+from regime3.lang import codes, signature
+from regime3.lang.codes import BASE, CODE, CODES_MAX, FIRST_MACRO, FORMS
+
+
+def test_the_base_codes_are_those_of_the_specification_in_its_order() -> None:
+    assert len(BASE) == len(set(BASE)) == 296
+    assert BASE[:100] == signature.NAMES
+    assert BASE[100:107] == ("add+", "mul+", "and+", "or+", "end", "x0", "x1")
+    runs = [("c0", "c11", 12), ("B1", "B39", 39), ("D0", "D9", 10), ("T0", "T9", 10)]
+    for first, last, count in [*runs, ("R0", "R15", 16), ("A0", "A99", 100)]:
+        assert CODE[last] - CODE[first] == count - 1
+    order = [
+        "frac",
+        "qed",
+        "elem",
+        "add+",
+        "end",
+        "c0",
+        "B1",
+        "neg",
+        "D0",
+        "T0",
+        "R0",
+        "qed!",
+        "A0",
+    ]
+    assert [CODE[name] for name in order] == sorted(CODE[name] for name in order)
+    assert (CODE["qed!"], CODE["A56"], FIRST_MACRO) == (195, 252, 296)
+
+
+@given(st.lists(st.integers(0, CODES_MAX - 1)))
+def test_tokens_and_names_read_back(numbers: list[int]) -> None:
+    assert codes.read_tokens(codes.tokens_text(numbers)) == numbers
+    assert codes.read_tokens(codes.names_text(numbers)) == numbers
+
+
+def test_tokens_and_names_mix_with_or_without_blanks() -> None:
+    assert codes.read_tokens(" A56<E254>\n<E000> <E511>qed! M3 ") == [252, 254, 0, 511, 195, 299]
+    assert codes.read_tokens("") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("<E512>", 0),
+        ("A1 <E12>", 3),
+        ("A1 <E0001>", 3),
+        ("A1 A2 A100", 6),
+        ("<<E001>", 0),
+        ("<E001", 0),
+        ("<E٠٠١>", 0),
+        ("M216", 0),
+        ("M00", 0),
+        ("D1 B0", 3),
+        ("<E001> l1", 7),
+    ],
+)
+def test_what_is_no_code_is_refused_with_its_place(text: str, place: int) -> None:
+    with pytest.raises(LanguageError) as refused:
+        codes.read_tokens(text)
+    assert refused.value.position == place
+
+
+@given(st.text(alphabet="<E01 5>AMqed!-\n"))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        found = codes.read_tokens(text)
+    except LanguageError as refused:
+        assert refused.position is not None and 0 <= refused.position < len(text)
+    else:
+        assert codes.read_tokens(codes.tokens_text(found)) == found
+
+
+def test_two_arguments_take_the_name_and_more_take_plus() -> None:
+    assert FORMS[CODE["and"]]["P"] == ("P", "P")
+    assert FORMS[CODE["and+"]]["P"] == ("P", "P", "P", "P*")
+    assert FORMS[CODE["list"]]["List"] == ("Int*",)
+    assert FORMS[CODE["add"]]["L"] == ("L", "L")
+
+
+def test_steps_and_answers_have_forms_by_problem() -> None:
+    assert FORMS[CODE["r-add"]]["eval>Num"] == ("Num", "Num", "Num")
+    assert FORMS[CODE["r-add"]]["mod>Int"] == ("Int", "Int", "Int")
+    assert "gcd>Int" not in FORMS[CODE["r-add"]]
+    assert FORMS[CODE["qed"]]["run>Int"] == ("Int",)
+    assert FORMS[CODE["qed"]]["run>List"] == ("List",)
+    assert all(not FORMS[CODE[name]] for name in ("end", "neg", "D0", "T9", "R0", "qed!", "A0"))
