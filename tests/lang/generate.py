@@ -19,7 +19,6 @@ from typing import Any
 from regime3.lang import codebook, codes, replay, signature
 from regime3.lang.canon import make
 from regime3.lang.codebook import Macro
-from regime3.errors import LanguageError
 from regime3.lang.problem import Body, Problem, Step, body_of, line_of, problem_of, step_of_term
 from regime3.lang.signature import FORMS, INTEGER_TYPES, KINDS, VARIABLE_TYPES
 from regime3.lang.terms import Term, literal
@@ -291,19 +290,21 @@ def _syllogism(rng: random.Random, lines: list[Term | None]) -> Step | None:
 def random_macros(rng: random.Random, count: int) -> list[Macro]:
     """Macros that a codebook accepts; later ones often hold earlier ones."""
     macros: list[Macro] = []
-    parts = [code for code in range(codes.FIRST_MACRO) if codebook.is_part(code, codes.FORMS)]
     forms: list[dict[str, signature.Slots]] = list(codes.FORMS)
+    parts = [code for code in range(codes.FIRST_MACRO) if codebook.is_part(code, forms)]
+    nodes = [1] * len(forms)
     while len(macros) < count:
         outer, inner = rng.choice(parts), rng.choice(parts)
-        slots = rng.choice([*forms[outer].values()])
-        if not slots:
-            continue
-        macro = (outer, rng.randrange(len(slots)), inner)
-        try:
-            book = codebook.bare().with_macros([*macros, macro], "")
-        except LanguageError:
-            continue
-        macros.append(macro)
-        forms = list(book.forms)
-        parts += [len(forms) - 1] * 3
+        slot = rng.randrange(4)
+        found = {
+            kind: slots[:slot] + forms[inner][slots[slot]] + slots[slot + 1 :]
+            for kind, slots in forms[outer].items()
+            if slot < len(slots) and slots[slot] in forms[inner]
+        }
+        size = nodes[outer] + nodes[inner]
+        if found and (outer, slot, inner) not in macros and size <= codebook.MACRO_NODES_MAX:
+            macros.append((outer, slot, inner))
+            nodes.append(size)
+            forms.append(found)
+            parts += [len(forms) - 1] * 3
     return macros

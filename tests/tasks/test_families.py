@@ -17,7 +17,7 @@ from regime3.lang.terms import Term
 from regime3.tasks.draw import Draw, key_of
 from regime3.tasks.family import LEVELS, Posed, Sample, Split
 
-COUNT = int(os.environ.get("R3_TASKS_COUNT", "6"))
+COUNT = int(os.environ.get("R3_TASKS_COUNT", "4"))
 """Problems of each family and level; a longer sweep sets the variable."""
 STEPS_MAX = 60
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -65,19 +65,19 @@ def test_the_oracle_is_accepted(family: str, level: int) -> None:
 def test_keyed_draws_repeat_and_neighbours_differ(family: str, level: int) -> None:
     again = tasks.sample(family, level, "train", 3)
     assert again == sample(family, level, "train", 3)
-    drawn = [posed(family, level, index) for index in range(40)]
-    assert drawn == [posed(family, level, index) for index in range(40)]
-    assert len({problem_of(each.term).term for each in drawn}) >= 30
+    drawn = [posed(family, level, index) for index in range(16)]
+    assert drawn == [posed(family, level, index) for index in range(16)]
+    assert len({problem_of(each.term).term for each in drawn}) >= 14
 
 
 # 3 ------------------------------------------------------------------------------------------------
 
 
 @families
-@pytest.mark.parametrize("level", [1, 4, 7, 10])
+@pytest.mark.parametrize("level", [1, 5, 10])
 def test_splits_are_disjoint_by_fingerprint(family: str, level: int) -> None:
     found: dict[str, set[str]] = {}
-    counts: tuple[tuple[Split, int], ...] = (("train", COUNT), ("heldout", 2), ("sealed", 1))
+    counts: tuple[tuple[Split, int], ...] = (("train", COUNT), ("heldout", 1), ("sealed", 1))
     for split, count in counts:
         for index in range(count):
             made = sample(family, level, split, index)
@@ -112,7 +112,7 @@ def test_constants_are_numbered_as_the_prompt_names_them(family: str, level: int
 @levels
 def test_the_prompt_states_the_problem(family: str, level: int) -> None:
     meant: dict[str, Term] = {}
-    for index in range(20 * COUNT):
+    for index in range(6 * COUNT):
         made = posed(family, level, index)
         term = problem_of(made.term).term
         assert meant.setdefault(made.prompt, term) == term, "one prompt, two problems"

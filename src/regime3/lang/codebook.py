@@ -124,8 +124,8 @@ class Codebook:
 
     def expansion(self, code: int) -> str:
         """What a code stands for, for people: `(add (scale _ x0) _)`, with `_` for what follows."""
-        if code in _MEANINGS:
-            return _MEANINGS[code]
+        if code in codes.MEANINGS:
+            return codes.MEANINGS[code]
         if not 0 <= code < len(self.forms):
             return "reserve"
         return self._shown(self.pattern(code, next(iter(self.forms[code]))))
@@ -150,28 +150,6 @@ class Codebook:
 
 def _bracketed(name: str) -> bool:
     return name in ("list", "given", "elem", "factors", "try", "counter")
-
-
-def _meanings() -> dict[int, str]:
-    """Codes that are no terms, in words."""
-    found = {
-        codes.END: "the last of any number of arguments was before",
-        codes.NEG: "minus; an atom or digits follow",
-        codes.IMPLIED: "(qed …) with the answer that the state implies",
-    }
-    for back in range(1, signature.LINES_MAX):
-        found[codes.BACK + back] = f"the line {back} before this one"
-    for digit in range(10):
-        found[codes.DIGIT + digit] = f"digit {digit}, more follow; least first"
-        found[codes.LAST_DIGIT + digit] = f"digit {digit}, the last and highest"
-    for age in range(codes.REFERENCES_MAX):
-        found[codes.REFERENCE + age] = f"the large integer seen {age + 1} ago, the latest first"
-    for number in range(codes.ATOMS_MAX):
-        found[codes.ATOM + number] = str(number)
-    return found
-
-
-_MEANINGS: Final = _meanings()
 
 
 def _canonical_json(value: Any) -> str:

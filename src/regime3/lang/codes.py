@@ -99,6 +99,28 @@ FORMS: Final = _forms()
 """FORMS[code][type]: the types of what follows `code` where `type` is wanted; `T*` is any number
 and then `end`. Empty for `end`, `qed!` and the codes of integers."""
 
+
+def _meanings() -> dict[int, str]:
+    found = {
+        END: "the last of any number of arguments was before",
+        NEG: "minus; an atom or digits follow",
+        IMPLIED: "(qed …) with the answer that the state implies",
+    }
+    for back in range(1, signature.LINES_MAX):
+        found[BACK + back] = f"the line {back} before this one"
+    for digit in range(10):
+        found[DIGIT + digit] = f"digit {digit}, more follow; least first"
+        found[LAST_DIGIT + digit] = f"digit {digit}, the last and highest"
+    for age in range(REFERENCES_MAX):
+        found[REFERENCE + age] = f"the large integer seen {age + 1} ago, the latest first"
+    for number in range(ATOMS_MAX):
+        found[ATOM + number] = str(number)
+    return found
+
+
+MEANINGS: Final = _meanings()
+"""Codes that are no names, variables or constants, in words for people."""
+
 _TOKEN = re.compile(r"\s*(?:<E([0-9]{3})>|([^\s<]+|<\S*))")
 _MACRO = re.compile(r"M(0|[1-9][0-9]{0,2})")
 

@@ -15,7 +15,6 @@ from typing import Final
 from regime3.lang.codebook import Codebook
 from regime3.lang.codes import (
     ATOM,
-    ATOMS_MAX,
     CODE,
     DIGIT,
     FIRST_MACRO,
@@ -27,11 +26,13 @@ from regime3.lang.codes import (
 from regime3.lang.macros import merged
 from regime3.lang.prefix import INTEGER, flatten, roots
 from regime3.lang.problem import Body, Problem
-from regime3.lang.references import from_problem, touch
+from regime3.lang.references import from_problem, large_from, touch
 from regime3.lang.terms import Term
 
-TEMPLATES_MAX: Final = 1 << 15
+TEMPLATES_MAX: Final = 1 << 14
 """Shapes whose macros are remembered; then all are forgotten."""
+TEMPLATE_CODES_MAX: Final = 256
+"""Longer shapes are not remembered: they rarely come twice, and room is bounded."""
 
 
 class Packer:
@@ -41,13 +42,14 @@ class Packer:
         self.book = book
         self._macros = {macro: FIRST_MACRO + place for place, macro in enumerate(book.macros)}
         self._templates: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._large, self._first = (ATOMS_MAX, ATOM) if book.options["atoms"] else (10, LAST_DIGIT)
+        self._large = large_from(book)
+        self._first = ATOM if book.options["atoms"] else LAST_DIGIT
         self._refers = book.options["references"]
 
     def pack(self, problem: Problem, body: Body) -> list[int]:
         """The codes of a typed, canonical body of the problem."""
         codes: list[int] = []
-        recent = from_problem(problem.term, self._large) if self._refers else []
+        recent = from_problem(problem, self.book)
         for line, root in roots(problem, body, self.book.strategy):
             if isinstance(root, int):
                 self._integer(root, codes, recent)
@@ -78,9 +80,11 @@ class Packer:
             return shape
         template = self._templates.get(shape)
         if template is None:
-            if len(self._templates) >= TEMPLATES_MAX:
-                self._templates.clear()
-            template = self._templates[shape] = merged(shape, self._macros)
+            template = merged(shape, self._macros)
+            if len(shape) <= TEMPLATE_CODES_MAX:
+                if len(self._templates) >= TEMPLATES_MAX:
+                    self._templates.clear()
+                self._templates[shape] = template
         return template
 
     def _integer(self, number: int, codes: list[int], recent: list[int]) -> None:

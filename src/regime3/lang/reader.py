@@ -22,8 +22,10 @@ from regime3.lang.references import touch
 from regime3.lang.terms import Term, fraction_fault
 from regime3.lang.typing import WORDS, check_length
 
-CANONICAL_MAX: Final = 1 << 16
+CANONICAL_MAX: Final = 1 << 15
 """Commutative terms whose canonical form is remembered; then all are forgotten."""
+CANONICAL_ARGUMENTS_MAX: Final = 8
+"""Terms with more arguments are not remembered, so that room is bounded."""
 KIND: Final = CODES_MAX
 """Index of the type's word in a table."""
 
@@ -189,9 +191,11 @@ def _ordered(reader: Reader, term: Plan) -> Term:
     """The canonical form of a commutative term whose arguments are canonical."""
     found = reader.canonical.get(term)
     if found is None:
-        if len(reader.canonical) >= CANONICAL_MAX:
-            reader.canonical.clear()
-        found = reader.canonical[term] = make(*term)
+        found = make(*term)
+        if len(term) <= CANONICAL_ARGUMENTS_MAX + 1:
+            if len(reader.canonical) >= CANONICAL_MAX:
+                reader.canonical.clear()
+            reader.canonical[term] = found
     return found
 
 

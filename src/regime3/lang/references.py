@@ -1,23 +1,34 @@
 """Integers seen lately, which packing can refer to by age instead of spelling them again.
 
-    recent = from_problem(problem.term, large=100)
+    recent = from_problem(problem, book)
     touch(recent, 462)              # it is the latest now: R0
 
 `recent` is a list of distinct integers, the latest last, at most `REFERENCES_MAX` of them. Only
-integers of two codes or more enter: negative ones, and those from `large` on. Whoever packs and
-whoever unpacks call `touch` for the same integers in the same order, or they lose each other.
+integers of two codes or more enter: negative ones, and those that no atom or single digit is.
+Whoever packs and whoever unpacks call `touch` for the same integers in the same order, or they
+lose each other. SPEC.md, section 5, step 3.
 """
 
 from __future__ import annotations
 
-from regime3.lang.codes import REFERENCES_MAX
+from regime3.lang.codebook import Codebook
+from regime3.lang.codes import ATOMS_MAX, REFERENCES_MAX
+from regime3.lang.problem import Problem
 from regime3.lang.terms import Term
 
 
-def from_problem(term: Term, large: int) -> list[int]:
+def large_from(book: Codebook) -> int:
+    """The least positive integer of two codes or more."""
+    return ATOMS_MAX if book.options["atoms"] else 10
+
+
+def from_problem(problem: Problem, book: Codebook) -> list[int]:
     """What is recent before the first step: the large integers of the problem in reading order."""
     recent: list[int] = []
-    waiting: list[Term] = [term]
+    if problem.goal is not None or not book.options["references"]:
+        return recent  # statements hold no integers
+    large = large_from(book)
+    waiting: list[Term] = [problem.term]
     while waiting:
         each = waiting.pop()
         if isinstance(each, tuple):

@@ -18,7 +18,7 @@ from regime3.errors import LanguageError
 from regime3.lang import codes as codes_of
 from regime3.lang import replay, signature
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import ATOMS_MAX, CODES_MAX, CONSTANT, FIRST_MACRO, IMPLIED
+from regime3.lang.codes import CODES_MAX, CONSTANT, FIRST_MACRO, IMPLIED
 from regime3.lang.grammar import Grammar
 from regime3.lang.problem import Body, Problem, Step
 from regime3.lang.reader import Plan, Reader
@@ -69,9 +69,7 @@ class Unpacker:
 
     def recent(self, problem: Problem) -> list[int]:
         """What R refers to before the first step, the latest last."""
-        if not self.book.options["references"]:
-            return []
-        return from_problem(problem.term, ATOMS_MAX if self.book.options["atoms"] else 10)
+        return from_problem(problem, self.book)
 
     def reader(self, problem: Problem, take: Callable[[], int]) -> Reader:
         """A reader of terms as the first step of the problem finds it."""
@@ -140,13 +138,17 @@ class _Reading:
     def _foreseen(self, code: int) -> Step:
         """The step that prediction names, from its bare results, of which `code` is the first."""
         kinds = None if self.state is None else self.state.expects()
-        if self.state is None or kinds is None:
-            raise LanguageError(f"a rule of {self.problem.kind} or an answer must stand here")
+        tables = self.grammar.tables
+        if self.state is None or kinds is None or tables[kinds[0]][code] is None:
+            or_result = ", a result" if kinds else ""
+            raise LanguageError(
+                f"a rule of {self.problem.kind}{or_result} or an answer must stand here"
+            )
         results: list[Term] = []
         for kind in kinds:
             if results:
                 code = self.reader.take()
-            results.append(self.reader.begun(self.grammar.tables[kind], code, 1))
+            results.append(self.reader.begun(tables[kind], code, 1))
         return self.state.step_of(tuple(results))
 
     def _implied(self) -> Term:

@@ -66,13 +66,19 @@ def fraction(over: int, under: re.Match[str], text: str, position: int) -> Term:
     return ("frac", over, denominator)
 
 
+_LOOSE = re.compile(r"[-(]|.*[+-]")
+
+
 def bracketed(notation: Notation, fractions: bool) -> Notation:
-    """The same in brackets if it begins with a minus sign, or is a fraction and `fractions` is set."""
+    """The same, in brackets if it begins with a minus sign or is a sum.
+
+    With `fractions`, for numbers only, fractions stand in brackets too.
+    """
     say, parse = notation
 
     def say_bracketed(term: Any) -> str:
         said = say(term)
-        return f"({said})" if said[0] == "-" or (fractions and "/" in said) else said
+        return f"({said})" if _LOOSE.match(said) or (fractions and "/" in said) else said
 
     def parse_bracketed(text: str, position: int) -> tuple[Any, int]:
         if not text.startswith("(", position):

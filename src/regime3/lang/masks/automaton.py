@@ -29,6 +29,7 @@ from regime3.lang.masks.states import (
     Pushed,
     States,
 )
+from regime3.lang.signature import Slots
 
 NEEDED: Final = {
     code: number + 1 for codes in (REFERENCES, LINES) for number, code in enumerate(codes)
@@ -85,6 +86,10 @@ class Automaton:
         self._interned: dict[Name, State] = {}
         self._ready: set[Name] = set()
         self._weights = _weights(states)
+        self.least = self.weight(AFTER)[0]
+        """The fewest codes of an answer, and so of a body."""
+        self.steps: dict[Name, State] = {}
+        """States in which steps begin, by what a name has after `step`."""
 
     def state(self, name: Name) -> State:
         """The state of that name, with its moves."""
@@ -92,6 +97,11 @@ class Automaton:
         if name not in self._ready:
             self._ready.add(name)
             self._fill(state)
+        return state
+
+    def step(self, mode: str, bare: Slots | None, implied: bool) -> State:
+        """Where a step begins. `mode`: `any` rule, `no-line` (there is none to name) or `last`."""
+        state = self.steps[mode, bare, implied] = self.state(("step", mode, bare, implied))
         return state
 
     def _intern(self, name: Name) -> State:
@@ -113,7 +123,7 @@ class Automaton:
                 1 + codes - cost,
                 self.states.nodes(code, name) + nodes - room,
                 tuple(map(self._intern, reversed(pushed))),
-                _ends(code, name),
+                not self.states.shape.loose and _ends(code, name),
             )
         state.tight_cost = max((move.cost for move in state.moves.values()), default=0)
         state.tight_room = max((move.room for move in state.moves.values()), default=0)

@@ -14,21 +14,26 @@ Reference: SPEC.md, section 6.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regime3.errors import LanguageError
-from regime3.lang import codes, replay, signature
+from regime3.lang import codes
 from regime3.lang.codebook import Codebook
+from regime3.lang.codes import ATOM, CODES_MAX, FIRST_MACRO
 from regime3.lang.masks import fractions
 from regime3.lang.masks.automaton import FREE, LOWER, NEEDED, UPPER, State
 from regime3.lang.masks.rows import Row
 from regime3.lang.masks.shared import masks_of
-from regime3.lang.masks.states import AFTER, ATOMS, DIGITS, LOOSE, REFERENCES, Shape
-from regime3.lang.problem import Problem
-from regime3.lang.references import from_problem, touch
+from regime3.lang.masks.states import ATOMS, DIGITS, LOOSE, REFERENCES
+from regime3.lang.problem import Problem, Step
+from regime3.lang.references import touch
+from regime3.lang.replay import State as Replay
+from regime3.lang.replay import start
+from regime3.lang.signature import LINES_MAX, STEPS_MAX, Slots
+from regime3.lang.signature import PROBLEM_NODES_MAX as NODES_MAX
 from regime3.lang.terms import Term
 
 BUDGET_MAX: Final = 1 << 16
@@ -45,41 +50,13 @@ class Constrainer:
     comparison. Raises `LanguageError` if the budget is too small for any answer.
     """
 
-    __slots__ = (
-        "_atoms",
-        "_automaton",
-        "_bare",
-        "_codes",
-        "_grammar",
-        "_long",
-        "_reader",
-        "_recent",
-        "_replay",
-        "_room",
-        "_row",
-        "_seen",
-        "_slack",
-        "_stack",
-        "_state",
-        "_step",
-        "done",
-        "least",
-        "masks",
-        "problem",
-        "steps",
-    )
-
     def __init__(
         self, problem: Problem, book: Codebook, budget: int, *, loose: bool = False
     ) -> None:
         self.problem = problem
         self.masks = masks_of(book)
-        large = codes.ATOMS_MAX if book.options["atoms"] else 10
-        self._recent = from_problem(problem.term, large) if book.options["references"] else []
-        constants = signature.CONSTANTS_MAX if loose else problem.constants
-        shape = Shape(problem.kind, constants, problem.answer, loose)
-        self._automaton = self.masks.automaton(shape)
-        self.least = self._automaton.weight(AFTER)[0]
+        self._automaton, self._grammar = self.masks.tables(problem, loose)
+        self.least = self._automaton.least
         """The fewest codes of any body."""
         if not self.least <= budget <= BUDGET_MAX:
             raise LanguageError(
@@ -89,17 +66,18 @@ class Constrainer:
         self.steps = 0
         """Steps finished, without the answer."""
         self._slack = budget - self.least
-        self._atoms = book.options["atoms"]
+        self._room = _NO_ROOM
         self._codes: list[int] = []
         self._long: list[int] = []
         self._stack: list[State] = []
-        predicts = book.strategy > 0 and not loose
-        self._replay = replay.start(problem, book.strategy) if predicts else None
-        self._grammar = self.masks.unpacker.grammar(problem)
-        self._reader = self.masks.unpacker.reader(problem, iter(()).__next__)
+        self._bare: Slots | None = None
+        self._premises = len(problem.premises)
+        self._logic = problem.kind in _LOGIC
+        self._reader = self.masks.unpacker.reader(problem, _nothing)
+        self._recent = self._reader.recent.copy()
         self._seen = len(self._recent)
-        self._bare: tuple[str, ...] | None = None
-        self._room = _NO_ROOM
+        predicts = book.strategy > 0 and not loose
+        self._replay = start(problem, book.strategy) if predicts else None
         self._state = self._automaton.state(LOOSE) if loose else self._begin()
         self._row = self._find_row()
 
@@ -124,7 +102,7 @@ class Constrainer:
 
     def advance(self, code: int) -> None:
         """Take the next code. Raises `LanguageError` if the mask does not allow it."""
-        if not (0 <= code < codes.CODES_MAX and self._row.allowed[code]):
+        if not (0 <= code < CODES_MAX and self._row.allowed[code]):
             raise LanguageError(f"{codes.name(code)} may not stand here: the mask excludes it")
         cost, room, pushed, ends = self._state.moves[code]
         self._slack -= cost
@@ -133,8 +111,7 @@ class Constrainer:
         if ends:
             self._end_integer(code)
         stack = self._stack
-        if pushed:
-            stack.extend(pushed)
+        stack += pushed
         state = stack.pop()
         if state.between:
             if state.done:
@@ -156,44 +133,52 @@ class Constrainer:
 
     def _begin(self) -> State:
         """The state of a step that begins here."""
-        self._room = signature.PROBLEM_NODES_MAX
+        self._room = NODES_MAX
         self._codes.clear()
         self._long.clear()
         mode = "any"
-        if self.problem.kind in _LOGIC:
-            self._seen = len(self.problem.premises) + self.steps
-            if self._seen >= signature.LINES_MAX:
-                mode = "last"
-            elif self._seen == 0:
-                mode = "no-line"
-        if self.steps >= signature.STEPS_MAX - 1:
+        if self._logic:
+            self._seen = self._premises + self.steps
+            if not 0 < self._seen < LINES_MAX:
+                mode = "last" if self._seen else "no-line"
+        if self.steps == STEPS_MAX - 1:
             mode = "last"
-        bare, implied = None, False
-        if self._replay is not None:
-            bare = self._replay.expects() if mode != "last" else None
-            implied = _sayable(self._replay.implied())
-        self._bare = bare
-        return self._automaton.state(("step", mode, bare, implied))
+        replay = self._replay
+        if replay is None:
+            key = (mode, None, False)
+        else:
+            self._bare = None if mode == "last" else replay.expects()
+            key = (mode, self._bare, replay.implied() is not None)
+        state = self._automaton.steps.get(key)
+        return state or self._automaton.step(*key)
 
     def _end_step(self) -> None:
         """Replay the step that the codes since the last one spell."""
         self.steps += 1
-        if self._replay is None:
+        replay, given, bare = self._replay, self._codes, self._bare
+        if replay is None:
             return
+        if bare and len(given) == len(bare) and ATOM <= min(given) <= max(given) < FIRST_MACRO:
+            replay.play(replay.step_of(tuple([code - ATOM for code in given])))
+        else:
+            replay.play(self._read_step(replay))
+        self._reader.line += 1
+
+    def _read_step(self, replay: Replay) -> Step:
+        """The step, read as `unpack` does."""
         reader, grammar = self._reader, self._grammar
         waiting = iter(self._codes)
         reader.take = waiting.__next__
         code = next(waiting)
-        if (entry := grammar.steps[code]) is not None:
-            step: Any = entry[0](reader, entry, 0)
-        else:
-            results: list[Term] = []
-            for kind in self._bare or ():
-                code = next(waiting) if results else code
-                results.append(reader.begun(grammar.tables[kind], code, 1))
-            step = self._replay.step_of(tuple(results))
-        self._replay.play(step)
-        reader.line += 1
+        entry = grammar.steps[code]
+        if entry is not None:
+            step: Step = entry[0](reader, entry, 0)
+            return step
+        results: list[Term] = []
+        for kind in self._bare or ():
+            code = next(waiting) if results else code
+            results.append(reader.begun(grammar.tables[kind], code, 1))
+        return replay.step_of(tuple(results))
 
     # --------------------------------------------------------------------------------- integers
 
@@ -262,7 +247,7 @@ class Constrainer:
                     else self._finished(code, len(self._codes))
                 )
                 left = self._slack - self._state.moves[code].cost
-                allowed[code] = fractions.fits(value, left, self._atoms)
+                allowed[code] = fractions.fits(value, left, self._grammar.book.options["atoms"])
 
     def _below(self) -> bytes:
         """The mask in a denominator."""
@@ -274,11 +259,10 @@ class Constrainer:
         else:
             above = over - codes.ATOM if over in ATOMS else over - codes.LAST_DIGIT
         left = self._slack + self._automaton.weight(self._state.name)[0]
-        return fractions.below(above, low, count, left, self._recent[::-1], self._atoms)
+        return fractions.below(
+            above, low, count, left, self._recent[::-1], self._grammar.book.options["atoms"]
+        )
 
 
-def _sayable(answer: Term | None) -> bool:
-    """Whether the answer that a replay implies is within the language's limits."""
-    return answer is not None and not (
-        isinstance(answer, tuple) and len(answer) > 1 + signature.LIST_MAX
-    )
+def _nothing() -> int:
+    raise AssertionError("no step is being read")

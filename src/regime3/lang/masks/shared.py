@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from regime3.lang import signature
 from regime3.lang.codebook import Codebook
+from regime3.lang.grammar import Grammar
 from regime3.lang.masks.automaton import Automaton
 from regime3.lang.masks.rows import Rows
 from regime3.lang.masks.states import Shape, States
+from regime3.lang.problem import Problem
 from regime3.lang.unpack import Unpacker
 
 _BOOKS_MAX: Final = 8
@@ -21,13 +24,17 @@ class Masks:
         self.book = book
         self.rows = Rows()
         self.unpacker = Unpacker(book)
-        self._automata: dict[Shape, Automaton] = {}
+        self._tables: dict[tuple[str, str, int, bool], tuple[Automaton, Grammar]] = {}
 
-    def automaton(self, shape: Shape) -> Automaton:
-        """The automaton of a shape, made when it is first asked for."""
-        found = self._automata.get(shape)
+    def tables(self, problem: Problem, loose: bool) -> tuple[Automaton, Grammar]:
+        """The automaton for such problems, and what reads their steps."""
+        key = problem.kind, problem.answer, problem.constants, loose
+        found = self._tables.get(key)
         if found is None:
-            found = self._automata[shape] = Automaton(States(self.book, shape))
+            constants = signature.CONSTANTS_MAX if loose else problem.constants
+            shape = Shape(problem.kind, constants, problem.answer, loose)
+            automaton = Automaton(States(self.book, shape))
+            found = self._tables[key] = automaton, self.unpacker.grammar(problem)
         return found
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from regime3.lang.problem import Problem, Step
-from regime3.lang.replay.finding import LITERAL_END, Finding, compare
+from regime3.lang.replay.finding import LITERAL_END, Finding, compare, unfit
 from regime3.lang.replay.state import Foreseeing, Head
 
 OPERANDS_IN_BLOCKS: Final = 2
@@ -121,7 +121,7 @@ class WithBlocks(Foreseeing):
             head = block.head()
             if step[: len(head)] != head:
                 self._block = None
-                return compare(head, step[: len(head)])
+                return unfit(head, step)
             if not block.ends:
                 return block.play(step)
             self._block = None

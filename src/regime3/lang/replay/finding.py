@@ -41,6 +41,13 @@ def compare(right: tuple[Any, ...], step: tuple[Any, ...]) -> Finding | None:
     return None
 
 
+def unfit(head: tuple[Any, ...], step: tuple[Any, ...]) -> Finding:
+    """Finding of a step that does not begin with the rule and operands that must come."""
+    if step[0] != head[0]:
+        return Finding(shown(*head), shown(step[0]))
+    return compare(head, step[: len(head)]) or Finding(shown(*head), shown(step))
+
+
 def wrong(right: Term, result: Term) -> Finding:
     """Finding of a result that is not the right one."""
     parts = right[1:] if isinstance(right, tuple) else (right,)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from regime3.lang.problem import Problem, Step
-from regime3.lang.replay.finding import Finding, compare, shown, wrong
+from regime3.lang.replay.finding import Finding, shown, unfit, wrong
 from regime3.lang.replay.state import Foreseeing, Head
 from regime3.lang.replay.values import holds, value
 from regime3.lang.terms import Term
@@ -47,7 +47,7 @@ class Program(Foreseeing):
         if head is None:
             return Finding("the answer: nothing is left to do", str(step[0]))
         if step[: len(head)] != head:
-            return compare(head, step[: len(head)])
+            return unfit(head, step)
         if self._total is not None:
             return self._play_fold(step)
         right = _staged(self._stages[0], self._items)
@@ -57,7 +57,8 @@ class Program(Foreseeing):
         return None if items == right else _wrong_list(right, items)
 
     def _play_fold(self, step: Step) -> Finding | None:
-        right = value(self._stages[0][1], self._total or 0, self._items[0])
+        assert self._total is not None
+        right = value(self._stages[0][1], self._total, self._items[0])
         self._items, self._total = self._items[1:], step[2]
         return None if step[2] == right else wrong(right, step[2])
 
@@ -112,8 +113,7 @@ def _staged(stage: Any, items: Items) -> Items:
 
 def _wrong_list(right: Items, items: Items) -> Finding:
     """Finding of a list that is not the right one: its first wrong item, if as many."""
-    if len(right) == len(items):
-        for wanted, item in zip(right, items, strict=True):
-            if wanted != item:
-                return wrong(wanted, item)
-    return Finding(shown(("list", *right)), shown(("list", *items)))
+    for wanted, item in zip(right, items, strict=False):
+        if wanted != item and len(right) == len(items):
+            return wrong(wanted, item)
+    return wrong(("list", *right), ("list", *items))

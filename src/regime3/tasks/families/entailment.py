@@ -43,7 +43,9 @@ from regime3.tasks.weaving import (
 )
 
 TRIES_MAX = 2_000
-"""Of weaving a problem that fits its level, and of exchanging literals."""
+"""Of weaving a problem that fits its level."""
+EXCHANGES_MAX = 100
+"""Of exchanging the literals of one."""
 LINES_MAX = 39
 """Premises and steps: the last line may still be referred to from the line after it."""
 
@@ -69,8 +71,8 @@ class Shape:
 
 
 SHAPES = (
-    Shape((1, 1), 4, (1, 2), SIMPLE, (literal,), negative=(1, 5)),
-    Shape((1, 2), 5, (1, 2), SIMPLE, (literal,), negative=(1, 4)),
+    Shape((1, 1), 4, (2, 2), SIMPLE, (literal,), negative=(1, 5)),
+    Shape((1, 2), 5, (2, 2), SIMPLE, (literal,), negative=(1, 4)),
     Shape((2, 3), 5, (1, 2), MIDDLE, (literal, literal, conjunction, disjunction)),
     Shape((3, 4), 5, (1, 2), MIDDLE, (literal, conjunction, implication)),
     Shape((4, 6), 6, (1, 2), HARD, (literal, conjunction, disjunction, implication)),
@@ -154,7 +156,7 @@ def _exchanged(theory: Theory, draw: Draw, constants: int) -> Theory | None:
     premises, goal = theory
     tables = Tables(constants)
     literals = [each for premise in premises for each in _literals(premise)]
-    for _ in range(TRIES_MAX):
+    for _ in range(EXCHANGES_MAX):
         dealt = literals.copy()
         for _ in range(draw.between(1, 3)):
             a, b = draw.below(len(dealt)), draw.below(len(dealt))

@@ -1,7 +1,7 @@
 """Does a statement about classes follow? A shortest proof by the rules of `follows`, or a model.
 
     proof(premises, goal)          # steps, the last one's line is the goal; None if there are none
-    counter_model(premises, goal)  # elements, each the set of its classes; None if it follows
+    counter_model(premises, goal)  # elements, each with its classes; None if it follows
 
 Two independent procedures; the tests hold them against each other and against brute force. A model
 takes its requirements one after another, as a person would: a thing that makes the goal false, then
@@ -11,7 +11,7 @@ belongs to no more classes than it must.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from regime3.lang.canon import make
@@ -19,7 +19,8 @@ from regime3.lang.problem import Step
 from regime3.lang.terms import Term
 
 Statement = tuple[Any, ...]
-Element = frozenset[str]
+Element = tuple[str, ...]
+"""The classes that a thing belongs to, in the order in which they are found out."""
 Derivation = tuple[str, tuple[Statement, ...]]
 """A rule and its operands in order."""
 Found = tuple[str, tuple[Statement, ...], Statement]
@@ -47,13 +48,13 @@ def model(statements: Sequence[Statement]) -> list[Element] | None:
 
     `all` and `no` are Horn clauses: the least set of classes that a thing must belong to decides.
     """
-    above = _superclasses(statements)
+    links = list(dict.fromkeys(each[1:] for each in statements if each[0] == "all"))
     bans = [statement[1:] for statement in statements if statement[0] == "no"]
     elements: list[Element] = []
     for wanted, unwanted in _requirements(statements):
-        if any(wanted <= each and unwanted not in each for each in elements):
+        if any(set(wanted) <= set(each) and unwanted not in each for each in elements):
             continue
-        element = frozenset().union(*[above[each] for each in wanted])
+        element = _widened(wanted, links)
         if unwanted in element or any(a in element and b in element for a, b in bans):
             return None
         elements.append(element)
@@ -64,31 +65,25 @@ def _requirements(statements: Sequence[Statement]) -> Iterator[tuple[Element, st
     """Classes that some one thing must belong to, and one that it must not."""
     for name, a, b in statements:
         if name == "some":
-            yield frozenset((a, b)), None
+            yield (a, b), None
         elif name == "some-not":
-            yield frozenset((a,)), b
+            yield (a,), b
     for each in classes(statements):
-        yield frozenset((each,)), None
+        yield (each,), None
 
 
 def classes(statements: Sequence[Statement]) -> list[str]:
     """The classes that statements speak of, by number."""
-    return in_order({name for statement in statements for name in statement[1:]})
+    found = {name for statement in statements for name in statement[1:]}
+    return sorted(found, key=lambda name: int(name[1:]))
 
 
-def in_order(names: Iterable[str]) -> list[str]:
-    """Classes by number: c2 before c10."""
-    return sorted(names, key=lambda name: int(name[1:]))
-
-
-def _superclasses(statements: Sequence[Statement]) -> dict[str, Element]:
-    """For each class, all classes that contain it, itself included."""
-    above: dict[str, set[str]] = {name: {name} for name in classes(statements)}
-    links = [statement[1:] for statement in statements if statement[0] == "all"]
-    for _ in above:
-        for lower, upper in links:
-            above[lower] |= above[upper]
-    return {name: frozenset(found) for name, found in above.items()}
+def _widened(wanted: Element, links: Sequence[tuple[str, ...]]) -> Element:
+    """The classes wanted and those that contain them, each after one that it contains."""
+    found = list(wanted)
+    for each in found:
+        found += [upper for lower, upper in links if lower == each and upper not in found]
+    return tuple(found)
 
 
 # ----------------------------------------------------------------------------------------- proofs
