@@ -3,9 +3,10 @@
     python -m regime3.recipe --lab nano-lab                  # train; stop and start as you like
     python -m regime3.recipe --lab nano-lab --ship           # put the result into the package
 
-A lab is founded on the untrained nano model and fed lessons (`tasks.lessons`), file after file, through
-inbox, queue, stream, trainer and vault like any other data. Two short last parts lower the learning
-rate. It is resumable like every lab, and judges nothing: `r3 tasks score` measures abilities.
+A lab is founded on the untrained nano model and fed lessons (`tasks.lessons`), file after file,
+through inbox, queue, stream, trainer and vault like any other data. Two short last parts lower the
+learning rate. It is resumable like every lab, and judges nothing: `r3 tasks score` measures
+abilities.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def ship(root: Path) -> Path:
     from regime3.model import nano
 
     target = nano.shipped_weights()
-    nano.write_weights(Lab(root.absolute()).model_current, target)
+    nano.write_weights(Lab(root.absolute()).current_model, target)
     return target
 
 

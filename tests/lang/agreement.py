@@ -18,9 +18,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from regime3.lang.check import check
-
 from regime3 import tasks
+from regime3.lang.check import check
 from regime3.lang.problem import Problem
 from regime3.lang.terms import show
 from tests.lang import judge

@@ -75,6 +75,8 @@ def value(term: Any, x0: Any = None, x1: Any = None, modulus: int | None = None)
 def _false_arithmetic(step: Any) -> str | None:
     """A step that states a false equation of numbers."""
     rule, *terms = step
+    if not all(isinstance(each, int) or each[0] == "frac" for each in terms):
+        return None
     n = [number(each) for each in terms]
     wrong = {
         "r-add": lambda: n[0] + n[1] != n[2],

@@ -4,7 +4,7 @@
 
 Oracle traces of every family and level are broken in many ways. A mutant counts when `judge` calls
 it wrong; one that the checker then accepts is a false acceptance; there must be none. A rejection
-may not come before the first changed step, and a step that states false arithmetic is named exactly.
+may not come before the first changed step; one that states false arithmetic is named exactly.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from regime3.lang.check import check, check_text
-
 from regime3 import tasks
 from regime3.errors import LanguageError
 from regime3.lang import signature
+from regime3.lang.check import check, check_text
 from regime3.lang.problem import Body, Problem, body_of, show_body
 from regime3.lang.terms import show
 from tests.lang import judge

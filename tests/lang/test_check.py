@@ -1,4 +1,4 @@
-"""Verdicts: the worked examples, what is misread, missing or too much, and what bodies are made of."""
+"""Verdicts: the worked examples, what is misread, missing or too much, and mutations."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regime3.errors import InputRefused, LanguageError
@@ -159,6 +159,7 @@ def test_what_is_no_codebook_at_all_is_refused(data: bytes) -> None:
         codebook.read(data, "book.json")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_never_goes_unnoticed(data: st.DataObject) -> None:
     text = bytearray(BOOK.json.encode())

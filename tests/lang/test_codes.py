@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regime3.errors import LanguageError
@@ -37,6 +37,7 @@ def test_the_base_codes_are_those_of_the_specification_in_its_order() -> None:
     assert (CODE["qed!"], CODE["A56"], FIRST_MACRO) == (195, 252, 296)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, CODES_MAX - 1)))
 def test_tokens_and_names_read_back(numbers: list[int]) -> None:
     assert codes.read_tokens(codes.tokens_text(numbers)) == numbers
@@ -70,6 +71,7 @@ def test_what_is_no_code_is_refused_with_its_place(text: str, place: int) -> Non
     assert refused.value.position == place
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="<E01 5>AMqed!-\n"))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

@@ -114,7 +114,7 @@ def _written(tree: Tree) -> list[int]:
     return [*found, CODE["end"]] if tree[0] == "items" else [tree[0], *found]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_lowest_number_first_is_one_macro_after_another(seed: int) -> None:
     rng = random.Random(seed)
@@ -129,7 +129,7 @@ def test_lowest_number_first_is_one_macro_after_another(seed: int) -> None:
         assert _written(tree) == list(merged(tuple(shape), table))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_random_macros_change_codes_and_nothing_else(seed: int) -> None:
     rng = random.Random(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from regime3.model import nano as nano_model
 from regime3.model import nano_corpus, nano_tokenizer
+from regime3.model.codes import code_ids, codebook_of, ids_of
 from regime3.model.memory import model_shape
-from regime3.model.nano import build_nano
+from regime3.model.nano import build_nano, build_untrained
 
 
 @pytest.fixture(scope="module")
@@ -43,22 +46,60 @@ def test_it_is_a_small_qwen3_that_plain_transformers_loads(built: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(built, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(built)
     assert model.config.model_type == "qwen3"
-    assert 800_000 < sum(p.numel() for p in model.parameters()) < 1_000_000
+    assert sum(p.numel() for p in model.parameters()) == 1_049_984
     assert model_shape(built).parameters == sum(p.numel() for p in model.parameters())
     assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
     assert (
         model.config.eos_token_id == tokenizer.eos_token_id == model.generation_config.eos_token_id
     )
     assert model.config.pad_token_id == tokenizer.pad_token_id
-    assert len(tokenizer) == model.config.vocab_size
+    assert len(tokenizer) == model.config.vocab_size == 2048
     assert model.config.max_position_embeddings == 4096
 
 
-def test_an_untrained_model_is_nearly_uniform(built: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(built, dtype=torch.float32)
+def test_it_has_the_codes_from_the_start_behind_all_text(built: Path, nano: Any) -> None:
+    assert code_ids(nano) == list(range(1536, 2048))
+    assert nano("<E000>a<E511>", add_special_tokens=False)["input_ids"] == [
+        *ids_of([0], 1536),
+        *nano("a", add_special_tokens=False)["input_ids"],
+        *ids_of([511], 1536),
+    ]
+    book = codebook_of(built)
+    assert book is not None
+    assert json.loads((built / "config.json").read_text())["codebook_sha256"] == book.name
+
+
+def test_an_untrained_model_is_nearly_uniform(tmp_path: Path) -> None:
+    build_untrained(tmp_path / "model")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
     ids = torch.arange(100, 356).reshape(4, 64)
     loss = model(input_ids=ids, labels=ids).loss.item()
-    assert abs(loss - torch.log(torch.tensor(1536.0)).item()) < 0.3
+    assert abs(loss - torch.log(torch.tensor(2048.0)).item()) < 0.3
+
+
+def test_seeds_draw_other_weights() -> None:
+    first, again, other = (nano_model.untrained() for _ in range(3))
+    nano_model.draw_weights(first)
+    nano_model.draw_weights(again, seed=0)
+    nano_model.draw_weights(other, seed=1)
+    assert torch.equal(first.lm_head.weight, again.lm_head.weight)
+    assert not torch.equal(first.lm_head.weight, other.lm_head.weight)
+
+
+def test_weights_in_the_package_are_what_a_build_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_untrained(tmp_path / "trained")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "trained", dtype=torch.float32)
+    with torch.no_grad():
+        model.model.norm.weight.fill_(0.5)
+    model.save_pretrained(tmp_path / "trained")
+    monkeypatch.setattr(nano_model, "shipped_weights", lambda: tmp_path / "small.safetensors")
+    nano_model.write_weights(tmp_path / "trained", tmp_path / "small.safetensors")
+    build_nano(tmp_path / "built")
+    found = AutoModelForCausalLM.from_pretrained(tmp_path / "built", dtype=torch.float32)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight.bfloat16().float(), found.state_dict()[name]), name
 
 
 def test_the_shipped_tokenizer_is_what_the_code_builds(tmp_path: Path) -> None:

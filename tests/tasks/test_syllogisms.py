@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ FIGURES = {"1": ("MP", "SM"), "2": ("PM", "SM"), "3": ("MP", "MS"), "4": ("PM", 
 VOWELS = {"A": "all", "E": "no", "I": "some", "O": "some-not"}
 
 
+@cache
 def drawn(level: int, count: int = COUNT) -> list[Problem]:
     terms = [FAMILY.draw(level, Draw(f"syllogisms {level} {i}")).term for i in range(count)]
     return [problem_of(term) for term in terms]

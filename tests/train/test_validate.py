@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from regime3.clock import FakeClock
+from regime3.model.generate import greedy
 from regime3.records.messages import Alert, Validated
 from regime3.records.rows import Example
 from regime3.train.faults import cuda_oom
-from regime3.model.generate import greedy
 from regime3.train.loss import TokenLoss
 from regime3.train.slices import collate
 from regime3.train.validate import ValidationRow, Validator, choose_rows

@@ -1,6 +1,7 @@
 """One arm of `r3 bench regimes`: a nano model trained from scratch on one form, and its marks.
 
-The clock runs over training only; marks are measured aside. FLOPs are counted from shapes: six per
+The clock runs over training only and counts this process' own seconds on its one thread, so that
+a busy machine favours no arm; marks are measured aside. FLOPs are counted from shapes: six per
 weight and token for the body, six per weight and supervised token for the head, and twelve per
 layer, hidden unit and pair of positions for attention.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from transformers import Qwen3ForCausalLM
 
 from regime3 import tasks
 from regime3.bench.forms.form import VOCABULARY, Form, text_ids, tokenizer
@@ -83,10 +85,7 @@ class Arm:
 
     def __init__(self, form: Form, seed: int, levels: Levels, longest: int) -> None:
         self.form, self.levels, self.cap = form, levels, CAP * longest
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model = nano.untrained(VOCABULARY)
-        nano.draw_weights(self.model, seed)
+        self.model = _untrained(seed)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0
         )
@@ -100,9 +99,9 @@ class Arm:
         self.model.train()
         while not enough(self):
             batch = self._next_batch()
-            began = time.perf_counter()
+            began = time.process_time()
             self._step(batch)
-            self.seconds += time.perf_counter() - began
+            self.seconds += time.process_time() - began
 
     def _next_batch(self) -> list[tuple[list[int], int]]:
         """Prompt and target of the next problems; seeds see them in another order of steps."""
@@ -146,7 +145,7 @@ class Arm:
         chosen = wanted != -100
         logits = self.model.lm_head(hidden[chosen])
         loss = torch.nn.functional.cross_entropy(logits, wanted[chosen], reduction="sum")
-        (loss / count).backward()
+        (loss / count).backward()  # type: ignore[no-untyped-call]
         self._count_flops(len(part), longest, int(chosen.sum()))
 
     def _count_flops(self, rows: int, length: int, supervised: int) -> None:
@@ -225,6 +224,24 @@ def answer_is_right(sample: Sample, body: Body) -> bool:
         return True
     counter = isinstance(answer, tuple) and answer[0] == "counter"
     return counter and start(sample.problem).answer(answer) is None
+
+
+def _untrained(seed: int) -> Any:
+    """The nano architecture with the bench's vocabulary, its weights drawn by this seed."""
+    config = nano.nano_config()
+    config.vocab_size = VOCABULARY
+    with torch.random.fork_rng(devices=[]):
+        model = Qwen3ForCausalLM(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() < 2:
+                continue  # norms start at one
+            std = 0.02 if "embed" in name else weight.shape[1] ** -0.5
+            if name.endswith(("o_proj.weight", "down_proj.weight")):
+                std /= (2 * config.num_hidden_layers) ** 0.5
+            generator = torch.Generator().manual_seed(keyed_seed(f"arm|{seed}|{name}"))
+            weight.normal_(0.0, std, generator=generator)
+    return model
 
 
 def _mean(values: list[Any]) -> float:

@@ -1,4 +1,4 @@
-"""The identity of a problem: equal exactly for problems equal up to renaming constants and the laws.
+"""The identity of a problem: equal exactly for problems that renaming and the laws make equal.
 
     fingerprint(read_problem("(gcd 462 147)"))      # 64 hex digits
 

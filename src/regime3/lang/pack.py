@@ -50,9 +50,13 @@ class Packer:
         """The codes of a typed, canonical body of the problem."""
         codes: list[int] = []
         recent = from_problem(problem, self.book)
+        large, first = self._large, self._first
         for line, root in roots(problem, body, self.book.strategy):
             if isinstance(root, int):
-                self._integer(root, codes, recent)
+                if 0 <= root < large:
+                    codes.append(first + root)
+                else:
+                    self._integer(root, codes, recent)
             elif isinstance(root, tuple):
                 self._compound(root, line, codes, recent)
             else:
@@ -65,14 +69,16 @@ class Packer:
         shape: list[int] = []
         holes: list[int] = []
         flatten(term, line, shape, holes)
-        hole = iter(holes)
+        large, first, filling = self._large, self._first, iter(holes).__next__
         for code in self._template(tuple(shape)):
             if code >= 0:
                 codes.append(code)
-            elif code == INTEGER:
-                self._integer(next(hole), codes, recent)
+            elif code != INTEGER:
+                codes.append(filling())
+            elif 0 <= (number := filling()) < large:
+                codes.append(first + number)
             else:
-                codes.append(next(hole))
+                self._integer(number, codes, recent)
 
     def _template(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape with macros."""
@@ -88,9 +94,7 @@ class Packer:
         return template
 
     def _integer(self, number: int, codes: list[int], recent: list[int]) -> None:
-        if 0 <= number < self._large:
-            codes.append(self._first + number)
-            return
+        """An integer of two codes or more, or a reference to it."""
         if self._refers:
             if number in recent:
                 codes.append(REFERENCE + len(recent) - 1 - recent.index(number))

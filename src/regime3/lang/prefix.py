@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from regime3.lang import replay, signature
-from regime3.lang.codes import BACK, BASE, CODE, CONSTANT, END, PLUS
+from regime3.lang.codes import BACK, BASE, CODE, CONSTANT, END, FORMS, PLUS
 from regime3.lang.problem import Body, Problem
 from regime3.lang.signature import RANK
 from regime3.lang.terms import Term
@@ -25,8 +25,11 @@ INTEGER: Final = -1
 FREE: Final = -2
 """Stands in a shape for a constant or a line, whose code is the hole's."""
 
-_STARRED: Final = ("list", "given", "factors", "counter", "elem", "try")
-_HEADS: Final = {name: (code, PLUS.get(name), name in _STARRED) for name, code in RANK.items()}
+_HEADS: Final = {
+    name: (code, PLUS.get(name), any(s and s[-1].endswith("*") for s in FORMS[code].values()))
+    for name, code in RANK.items()
+}
+"""By name: its code, its code for three arguments or more, and whether it ends in `end`."""
 _ATOMS: Final = {BASE[code]: code for code in [*RANK.values(), *range(CODE["x0"], BACK + 1)]} | {
     f"l{line}": -line for line in range(1, signature.LINES_MAX + 1)
 }

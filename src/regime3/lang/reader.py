@@ -74,7 +74,7 @@ class Reader:
         return self.begun(table, self.take(), depth)
 
     def begun(self, table: Table, code: int, depth: int) -> Term:
-        """The term of the table's type that begins with `code`, which was taken already."""
+        """The term of the table's type that begins with `code`, which was taken before."""
         entry = table[code]
         if entry.__class__ is tuple:
             entry = entry[0](self, entry, depth)

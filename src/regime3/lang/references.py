@@ -32,7 +32,7 @@ def from_problem(problem: Problem, book: Codebook) -> list[int]:
     while waiting:
         each = waiting.pop()
         if isinstance(each, tuple):
-            waiting.extend(each[:0:-1])
+            waiting += each[:0:-1]
         elif isinstance(each, int) and not 0 <= each < large:
             touch(recent, each)
     return recent

@@ -102,6 +102,10 @@ class _Reading:
         self.grammar = unpacker.grammar(problem)
         self.state = replay.start(problem, strategy) if strategy else None
         self.reader = unpacker.reader(problem, waiting.__next__)
+        self.room = signature.STEPS_MAX - 1
+        """Steps that may come before the answer."""
+        if problem.goal is not None:
+            self.room = signature.LINES_MAX - len(problem.premises)
 
     def body(self) -> Body:
         """Every step up to the answer; StopIteration when the codes end before."""
@@ -119,7 +123,8 @@ class _Reading:
             body.append(step)
             if step[0] == "qed":
                 return tuple(body)
-            self._check_room(len(body))
+            if len(body) > self.room:
+                raise LanguageError(f"only {self.room} steps have room before the answer")
             if state is not None:
                 state.play(step)
             reader.line += 1
@@ -144,11 +149,9 @@ class _Reading:
             raise LanguageError(
                 f"a rule of {self.problem.kind}{or_result} or an answer must stand here"
             )
-        results: list[Term] = []
-        for kind in kinds:
-            if results:
-                code = self.reader.take()
-            results.append(self.reader.begun(tables[kind], code, 1))
+        results = [self.reader.begun(tables[kinds[0]], code, 1)]
+        for kind in kinds[1:]:
+            results.append(self.reader.term(tables[kind], 1))
         return self.state.step_of(tuple(results))
 
     def _implied(self) -> Term:
@@ -157,10 +160,3 @@ class _Reading:
         if answer is None:
             raise LanguageError("no answer is implied here")
         return answer
-
-    def _check_room(self, steps: int) -> None:
-        """Whether one more step may follow so many."""
-        if steps == signature.STEPS_MAX:
-            raise LanguageError(f"more than {signature.STEPS_MAX} steps")
-        if self.reader.line > signature.LINES_MAX and self.problem.kind in ("entails", "follows"):
-            raise LanguageError(f"more than {signature.LINES_MAX} lines")

@@ -51,7 +51,7 @@ class ChatRenderer:
     ) -> None:
         self.template = ChatTemplate(tokenizer)
         self.max_length = max_length
-        self._profile = Profile(examples)
+        self.profile = Profile(examples)
         self._system_prompt = examples.system_prompt
         self._fast = _own_fast_tokenizer(tokenizer)
         self._end_length = len(self._encode([self.template.end])[0])
@@ -135,7 +135,7 @@ class ChatRenderer:
         texts: list[tuple[int, str, bool]] = []
         for number, message in enumerate(row.messages):
             if message.role == "assistant":
-                text, thinks = self._profile.completion(message, key, number)
+                text, thinks = self.profile.completion(message, key, number)
                 if text:
                     texts.append((number, self._continued(text, thinks), thinks))
         if len(texts) > TURNS_MAX:
@@ -155,7 +155,7 @@ class ChatRenderer:
 
     def _continued(self, text: str, thinks: bool) -> str:
         """The completion as it follows the prompt, which may hold its first characters already."""
-        if thinks and not self._profile.emoji and self.template.opens_thought:
+        if thinks and not self.profile.emoji and self.template.opens_thought:
             return text.removeprefix(THINK_OPEN + "\n")
         return self.template.lead + text
 
@@ -174,16 +174,16 @@ class ChatRenderer:
 
     def _history(self, messages: Sequence[Message]) -> list[Message]:
         """All messages as later turns see them, with the settings' system prompt where none is."""
-        history = [self._profile.history(message) for message in messages]
+        history = [self.profile.history(message) for message in messages]
         if self._system_prompt and (not history or history[0].role != "system"):
             history.insert(0, Message("system", self._system_prompt))
         return history
 
     def _prompt(self, history: Sequence[Message], thinks: bool) -> str:
         # The emoji profile always asks for the same prompt: the one without think tags in it.
-        thinking = self.template.plain_thinking if self._profile.emoji else thinks
+        thinking = self.template.plain_thinking if self.profile.emoji else thinks
         text = self.template.prompt(history, thinking=thinking)
-        if thinks and not self._profile.emoji and self.template.opens_thought:
+        if thinks and not self.profile.emoji and self.template.opens_thought:
             return text.rstrip() + "\n"
         return text
 

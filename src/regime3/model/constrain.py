@@ -62,7 +62,13 @@ class Fence:
         if self._table is None or self._table.device != scores.device:
             shared = self.rows[0].masks.rows
             self._table = _Table(shared, self._tokens, self._ends, scores.device)
-        return self._table.masked(scores, self._places(rows))
+        given = [self.rows[number] for number in rows]
+        last = len(self._ends)
+        due = [
+            min(self._ended[number] + 1, last) if row.done else 0
+            for number, row in zip(rows, given, strict=True)
+        ]
+        return self._table.masked(scores, [row.place for row in given], due)
 
     def take(self, row: int, written: int) -> None:
         """A row has written a token. Raises `ModelError` or `LanguageError` if it may not."""
@@ -74,15 +80,6 @@ class Fence:
         if code is None:
             raise ModelError(f"row {row}: token {written} is no code, and its body is not done")
         constrainer.advance(code)
-
-    def _places(self, rows: Sequence[int]) -> list[int]:
-        """Each row's mask in the table: its codes', or that of the end that is due."""
-        last = len(self._ends) - 1
-        found = []
-        for number in rows:
-            row = self.rows[number]
-            found.append(-1 - min(self._ended[number], last) if row.done else row.place)
-        return found
 
 
 class CodesOnly(LogitsProcessor):  # type: ignore[misc]
@@ -131,39 +128,42 @@ class _Table:
         if tokens != list(range(first, first + CODES_MAX)):
             self.codes = torch.tensor(tokens, device=device)
         self.epoch, self.count = -1, 0
-        self.added = torch.zeros(0, CODES_MAX + len(ends), device=device)
+        self.added = torch.zeros(0, CODES_MAX, device=device)
+        self.added_to_ends = torch.eye(len(ends) + 1, device=device)[:, 1:].log()
+        """By the number of the end that is due, from 1; 0 is for rows that still write codes."""
         self._spare = _Spare()
 
-    def masked(self, scores: torch.Tensor, places: list[int]) -> torch.Tensor:
-        """The scores, with minus infinity wherever a row's mask does not allow it."""
+    def masked(self, scores: torch.Tensor, places: list[int], due: list[int]) -> torch.Tensor:
+        """The scores, with minus infinity wherever a row's mask or due end does not allow it."""
         self._update()
-        index = torch.from_numpy(np.array(places) + len(self.ends)).to(self.device)
-        added = self.added.index_select(0, index)
         found = self._spare.like(scores)
+        # At 64 rows each operation stays just below what torch would share out between threads.
+        added = self.added.index_select(0, self._index(places))
         if isinstance(self.codes, slice):
-            torch.add(scores[:, self.codes], added[:, :CODES_MAX], out=found[:, self.codes])
+            torch.add(scores[:, self.codes], added, out=found[:, self.codes])
         else:
-            kept = scores.index_select(1, self.codes) + added[:, :CODES_MAX]
-            found.index_copy_(1, self.codes, kept)
-        for column, end in enumerate(self.ends, start=CODES_MAX):
+            found.index_copy_(1, self.codes, scores.index_select(1, self.codes) + added)
+        added = self.added_to_ends.index_select(0, self._index(due))
+        for column, end in enumerate(self.ends):
             torch.add(scores[:, end], added[:, column], out=found[:, end])
         return found
 
+    def _index(self, numbers: list[int]) -> torch.Tensor:
+        return torch.from_numpy(np.array(numbers)).to(self.device)
+
     def _update(self) -> None:
-        """Bring over the rows that are new; before them are the ends' own, the last end's first."""
-        rows, ends = self.rows, len(self.ends)
+        """Bring over the rows that are new."""
+        rows = self.rows
         if rows.epoch != self.epoch:
             self.epoch, self.count = rows.epoch, 0
-        if rows.count == self.count and self.count:
+        if rows.count == self.count:
             return
-        if len(self.added) < ends + rows.count:
-            larger = self.added.new_full((ends + len(rows.matrix), CODES_MAX + ends), -math.inf)
+        if len(self.added) < rows.count:
+            larger = self.added.new_empty(len(rows.matrix), CODES_MAX)
             larger[: len(self.added)] = self.added
-            larger[:ends, CODES_MAX:] = torch.eye(ends).flip(0).log().to(larger)
             self.added = larger
-        new = torch.from_numpy(rows.matrix[self.count : rows.count])
-        part = self.added[ends + self.count : ends + rows.count, :CODES_MAX]
-        part.copy_(torch.where(new, 0.0, -math.inf))
+        new = torch.from_numpy(rows.matrix[self.count : rows.count]).to(self.device)
+        self.added[self.count : rows.count] = torch.where(new, 0.0, -math.inf)
         self.count = rows.count
 
 

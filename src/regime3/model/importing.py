@@ -3,6 +3,7 @@
     import_model("Qwen/Qwen3-0.6B", temp)      # the hub's cache and login are transformers' own
     import_model("./my-model", temp)
     import_model("model.Q4_1.gguf", temp)      # needs the extra `gguf`; dequantised
+    import_model("./my-model", temp, book)     # and give it the codes of a codebook
 
 The caller gives a temp folder and seals it. What is written loads with plain transformers. A
 model that could not be trained is refused here, with the reason: pickled weights, remote code,
@@ -18,22 +19,21 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from regime3 import disk
 from regime3.errors import ModelError, Unavailable
+from regime3.lang.codebook import Codebook
+from regime3.model.codes import add_codes, codebook_of, write_model
 from regime3.model.load import refuse_incomplete, require_safetensors
 from regime3.model.template import ChatTemplate
 
 GGUF_TEMPLATE_FIELD = "tokenizer.chat_template"
-ONE_FILE = "1TB"
-"""Shard size that keeps weights in one model.safetensors."""
 
 
-def import_model(source: str, target: Path) -> None:
+def import_model(source: str, target: Path, book: Codebook | None = None) -> None:
     """Write the model named by `source` into the folder `target`: weights in fp32 safetensors,
     config, tokenizer and chat template.
 
-    Raises `ModelError` for what cannot be read or trained, `Unavailable` when the gguf extra is
-    missing.
+    With `book` the model gets its codes; one that has codes already keeps them. Raises
+    `ModelError` for what cannot be read or trained, `Unavailable` when the gguf extra is missing.
     """
     path = Path(source).expanduser()
     if path.suffix == ".gguf":
@@ -46,9 +46,11 @@ def import_model(source: str, target: Path) -> None:
     else:
         model, tokenizer = _from_pretrained(source, local=False)
     ChatTemplate(tokenizer)  # refuses now what training would refuse later
-    disk.make_folder(target)
-    model.save_pretrained(target, max_shard_size=ONE_FILE)
-    tokenizer.save_pretrained(target)
+    if path.is_dir() and book is None:
+        book = codebook_of(path)
+    if book is not None:
+        add_codes(model, tokenizer, book)
+    write_model(model, tokenizer, target, book)
 
 
 def _from_pretrained(source: str, *, local: bool, **more: Any) -> tuple[Any, Any]:

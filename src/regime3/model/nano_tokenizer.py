@@ -2,9 +2,9 @@
 
 A byte-level BPE of 1,536 tokens: the 256 bytes (any text round-trips), merges learned from
 `nano_corpus`, digits one by one, the ChatML control tokens and the two emojis of the thinking
-profile as single tokens. The result ships in `model/nano/`; building it again gives the same
-bytes, which a test checks. The trainer is our own, twenty lines of counting, so that no library
-version can move a merge; ties go to the pair that sorts first.
+profile as single tokens. The 512 codes follow, 2,048 in all. The result ships in `model/nano/`;
+building it again gives the same bytes, which a test checks. The trainer is our own, twenty lines
+of counting, so that no library version can move a merge; ties go to the pair that sorts first.
 
 It does not tokenise (the `tokenizers` library does, from what is written here), and the template
 knows no think tags: reasoning is dropped.
@@ -22,13 +22,18 @@ from typing import Any
 from tokenizers import Regex, pre_tokenizers
 
 from regime3 import disk
+from regime3.lang.codes import CODES_MAX, token
 from regime3.model import nano_corpus
 
-VOCABULARY = 1536
+TEXT_VOCABULARY = 1536
+"""Tokens of text and control; the codes follow them."""
+VOCABULARY = TEXT_VOCABULARY + CODES_MAX
 CONTEXT = 4096
 PADDING, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 EMOJIS = ("🤔", "🛑")
 CONTROL = (PADDING, TURN_START, TURN_END)
+ADDED = (*CONTROL, *EMOJIS, *(token(code) for code in range(CODES_MAX)))
+"""Tokens that stand for themselves, in the order of their ids, the last of the vocabulary."""
 
 # A word with the blank before it; a digit; signs with the blank before them; blanks and newlines.
 PIECES = r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|[^\S\n]+(?=[^\S\n])|\n+|\s"
@@ -75,7 +80,7 @@ def tokenizer() -> dict[str, Any]:
         "trim_offsets": False,
         "use_regex": False,
     }
-    merges = learn_merges(_word_counts(), VOCABULARY - 256 - len(CONTROL) - len(EMOJIS))
+    merges = learn_merges(_word_counts(), VOCABULARY - 256 - len(ADDED))
     tokens = sorted(pre_tokenizers.ByteLevel.alphabet()) + ["".join(pair) for pair in merges]
     added = [
         {
@@ -87,7 +92,7 @@ def tokenizer() -> dict[str, Any]:
             "normalized": False,
             "special": content in CONTROL,
         }
-        for number, content in enumerate((*CONTROL, *EMOJIS))
+        for number, content in enumerate(ADDED)
     ]
     return {
         "version": "1.0",

@@ -3,8 +3,8 @@
     scorer = Scorer(folder, codebook.shipped())
     for ability in scorer.measure(families, range(1, 4), (3,), 20, print): ...
 
-Prompts are rendered as in training. A problem is solved when the checker accepts every step and the
-answer; it is right when the answer is, whatever the steps. Nothing constrains what the model writes.
+Prompts are rendered as in training. A problem is solved when the checker accepts every step and
+the answer; it is right when the answer is, whatever the steps. Nothing constrains what is written.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from regime3.lang.codebook import Codebook
 from regime3.lang.problem import Body, Problem, show_body
 from regime3.lang.terms import show
 
-PER_LEVEL = 150
+PER_LEVEL = 600
 """Problems of each family and level in the shipped codebook's corpus."""
 
 

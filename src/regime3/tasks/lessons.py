@@ -17,6 +17,7 @@ from regime3 import tasks
 from regime3.lang.codebook import Codebook
 from regime3.tasks import schedule
 from regime3.tasks.draw import Draw
+from regime3.tasks.family import Split
 from regime3.tasks.rows import row, translation
 
 REACH_FIRST, REACH_LAST = 0.6, 2.4
@@ -31,7 +32,7 @@ def lesson(
     book: Codebook,
     *,
     plan: str = "transitional",
-    split: str = "train",
+    split: Split = "train",
     levels_max: int = 10,
 ) -> Iterator[dict[str, Any]]:
     """The rows of file `number` (from 0) of `files`."""

@@ -23,10 +23,10 @@ import torch
 
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
+from regime3.model.generate import greedy
 from regime3.records.messages import Alert, Answer, Beat, Validated
 from regime3.records.rows import Example, RowRef
 from regime3.train import oom
-from regime3.model.generate import greedy
 from regime3.train.metrics import WindowResult
 from regime3.train.rng import TorchRng
 from regime3.train.slices import collate, cut, supervised_count
@@ -38,6 +38,8 @@ Preview = Callable[[list[list[int]]], list[list[int]]]
 """Prompts as token ids to greedy completions, without the end of turn. The node may serve it."""
 AnswerOf = Callable[[str], str]
 """What of a completion counts for exact match, for example the text after the thinking."""
+Judge = Callable[[str], bool]
+"""Whether a completion of one row is right: for answers that text equality cannot compare."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class ValidationRow:
     golden: str = ""
     """The completion's text; empty: decoded from the example."""
     system_prompt: str = ""
+    judge: Judge | None = None
+    """None: a completion is right if its answer has the golden one's text."""
 
 
 def choose_rows(rows: Sequence[ValidationRow], rows_max: int, seed: int) -> list[ValidationRow]:
@@ -172,11 +176,12 @@ class Validator:
         golden_ids = row.example.input_ids[row.example.prompt_length :]
         golden = row.golden or self._text(golden_ids)
         model = self._text(ids)
+        same = row.judge or (lambda text: self.answer_of(text) == self.answer_of(golden))
         return Answer(
             prompt=row.prompt,
             golden=golden,
             model=model,
-            matches=self.answer_of(model) == self.answer_of(golden),
+            matches=same(model),
             system_prompt=row.system_prompt,
             golden_tokens=len(golden_ids),
             model_tokens=len(ids),

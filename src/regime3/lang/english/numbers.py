@@ -66,19 +66,16 @@ def fraction(over: int, under: re.Match[str], text: str, position: int) -> Term:
     return ("frac", over, denominator)
 
 
-_LOOSE = re.compile(r"[-(]|.*[+-]")
+_LOOSE = re.compile(r"\(|.+[+-]")
 
 
 def bracketed(notation: Notation, fractions: bool) -> Notation:
-    """The same, in brackets if it begins with a minus sign or is a sum.
-
-    With `fractions`, for numbers only, fractions stand in brackets too.
-    """
+    """The same, in brackets if it is a sum; with `fractions`, for numbers only, if it is one."""
     say, parse = notation
 
     def say_bracketed(term: Any) -> str:
         said = say(term)
-        return f"({said})" if _LOOSE.match(said) or (fractions and "/" in said) else said
+        return f"({said})" if (fractions and "/" in said) or _LOOSE.match(said) else said
 
     def parse_bracketed(text: str, position: int) -> tuple[Any, int]:
         if not text.startswith("(", position):
@@ -145,6 +142,17 @@ def listed(item: Notation, between: str, empty: str, most: int = LIST_MAX) -> No
         return items, position
 
     return say, parse
+
+
+def framed(before: str, notation: Notation, after: str) -> Notation:
+    """The same with words around it."""
+    say, parse = notation
+
+    def parse_framed(text: str, position: int) -> tuple[Any, int]:
+        term, end = parse(text, literally(before, text, position))
+        return term, literally(after, text, end)
+
+    return lambda term: before + say(term) + after, parse_framed
 
 
 def as_term(name: str, items: Notation) -> Notation:

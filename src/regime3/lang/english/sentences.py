@@ -14,15 +14,17 @@ from typing import Any, Final
 
 from regime3.errors import LanguageError
 from regime3.lang import signature
-from regime3.lang.english.numbers import Notation, as_term, listed, literally
+from regime3.lang.english.numbers import Notation, as_term, framed, listed, literally
 from regime3.lang.english.templates import ALL, ROWS, Found, Tree, Writer, pieces, writer
-from regime3.lang.english.terms import BETWEEN, EMPTY, NOTATIONS, Style
+from regime3.lang.english.terms import EMPTY, NOTATIONS, Style
 from regime3.lang.problem import Body, Problem, Step, line_of, step_of_term
 from regime3.lang.signature import ELEMENTS_MAX, FORMS, KINDS, RULES, STEPS_MAX, Slots
 from regime3.lang.terms import check_size
 
 COLUMN: Final[dict[Style, int]] = {"plain": 0, "terse": 1}
 """Where a row of templates has its style."""
+ELEMENTS: Final[dict[Style, tuple[str, str]]] = {"plain": ("", "; "), "terse": (" ", ",")}
+"""What stands before the elements of a counter-model, and between them."""
 NUMBERED: Final = frozenset({"entails", "follows"})
 """Kinds of problems whose steps refer to lines by number."""
 
@@ -116,14 +118,10 @@ class English:
 
 def _elements(style: Style, notations: dict[str, Notation]) -> Notation:
     """The elements of a counter-model, each as the template of `elem` has it."""
-    before = ROWS["elem"][COLUMN[style]].removesuffix("{*}")
-    say, parse = as_term("elem", notations["G*"])
-
-    def parse_element(text: str, position: int) -> tuple[Any, int]:
-        return parse(text, literally(before, text, position))
-
-    element = (lambda term: before + say(term), parse_element)
-    return listed(element, BETWEEN[style], EMPTY[style], ELEMENTS_MAX)
+    lead, between = ELEMENTS[style]
+    before, after = ROWS["elem"][COLUMN[style]].split("{*}")
+    element = framed(before, as_term("elem", notations["G*"]), after)
+    return framed(lead, listed(element, between, EMPTY[style], ELEMENTS_MAX), "")
 
 
 def _answer_forms(kind: str) -> dict[str, Slots]:

@@ -129,6 +129,7 @@ class Tree:
         """
         if position == end and self.name is not None:
             return self.name
+        # A failure is an answer here: the next alternative is tried, and the best one is told.
         furthest: LanguageError | None = None
         for word in self._words_at(text, position):
             try:

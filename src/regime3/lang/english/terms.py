@@ -12,7 +12,7 @@ from typing import Final, Literal
 from regime3.errors import LanguageError
 from regime3.lang.english import linear, logic
 from regime3.lang.english.expressions import EXPRESSION, STAGES, parse_stage, say_stage
-from regime3.lang.english.names import CLASS, CLASSES
+from regime3.lang.english.names import CLASS
 from regime3.lang.english.numbers import (
     Notation,
     as_term,
@@ -40,8 +40,7 @@ EMPTY: Final[dict[Style, str]] = {"plain": "nothing", "terse": "[]"}
 """A list of no items."""
 
 NUMBER: Notation = (say_number, parse_number)
-_CLASS: Notation = choice({constant: CLASS[constant] for constant in CLASS})
-assert set(CLASS.values()) == set(CLASSES)
+_CLASS: Notation = choice(CLASS)
 
 _EVERYWHERE: Final[dict[str, Notation]] = {
     "Int": (say_number, parse_integer),
@@ -80,7 +79,7 @@ NOTATIONS: Final[dict[Style, dict[str, Notation]]] = {
             "S": logic.STATEMENT,
             "Bool": choice({"true": "true", "false": "false"}),
             "Bool*": (say_values, parse_values),
-            "G*": listed(_CLASS, " and ", "other", CONSTANTS_MAX),
+            "G*": listed(_CLASS, " and ", "none", CONSTANTS_MAX),
         },
     ),
     "terse": _notations(

@@ -2,7 +2,7 @@
 
     automaton = Automaton(States(book, Shape("gcd", 0, "Int")))
     step = automaton.state(("step", "any", ("Int", "Int"), True))
-    step.moves[code]        # (cost, room, states pushed in reverse, whether a long integer ends)
+    step.moves[code]        # (cost, states pushed in reverse, whether a long integer ends, room)
 
 A configuration is a stack of states; a code replaces the top one by what it pushes. The cost of a
 move is how many codes the least closing of the whole stack grows by, so a move passes while its
@@ -13,9 +13,10 @@ in nodes of the step. States are made when they are first reached and keep the m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from regime3.lang.codes import IMPLIED
+from regime3.lang.codes import CODES_MAX, IMPLIED
+from regime3.lang.masks.rows import Row
 from regime3.lang.masks.states import (
     AFTER,
     DIGITS,
@@ -29,12 +30,16 @@ from regime3.lang.masks.states import (
     Pushed,
     States,
 )
-from regime3.lang.signature import Slots
+from regime3.lang.signature import LINES_MAX, Slots
+from regime3.lang.signature import PROBLEM_NODES_MAX as NODES_MAX
 
 NEEDED: Final = {
     code: number + 1 for codes in (REFERENCES, LINES) for number, code in enumerate(codes)
 }
 """R and B codes: how many integers in H, or earlier lines, there must be."""
+
+SEEN_MAX: Final = max(LINES_MAX, len(REFERENCES))
+"""Lines, or integers of H, that there can have been."""
 
 FREE, COUNTED, UPPER, LOWER = range(4)
 """What a state's mask depends on beside the slack: nothing; the size of H, or the line; that and,
@@ -51,31 +56,47 @@ class Move(NamedTuple):
 
     cost: int
     """How many codes the least closing grows by, this one included; R and qed! may save some."""
-    room: int
-    """How many nodes the least closing of the step grows by."""
     pushed: tuple[State, ...]
     """Last one first, as they go on the stack."""
     ends: bool
     """An integer of two codes or more, or one of H, ends here: H has to know."""
+    room: int
+    """How many nodes the least closing of the step grows by."""
 
 
 class State:
     """One state, interned by its automaton."""
 
-    __slots__ = ("between", "done", "moves", "name", "rows", "tight_cost", "tight_room", "uses")
+    __slots__ = (
+        "ample",
+        "between",
+        "counts",
+        "done",
+        "most",
+        "moves",
+        "name",
+        "rows",
+        "tight",
+        "uses",
+    )
 
     def __init__(self, name: Name) -> None:
         self.name = name
         self.between = name in (AFTER, DONE)
         self.done = name == DONE
-        self.moves: dict[int, Move] = {}
-        self.rows: dict[Any, Any] = {}
-        """Masks made so far; `constrainer` fills it."""
+        self.moves: list[Move | None] = []
+        """By code; None where it may not stand."""
         self.uses = FREE
-        self.tight_cost = 0
-        """The largest cost of a move: with that much slack, all pass."""
-        self.tight_room = _HEAVY
-        """The same of room; until the moves are there, no room is enough."""
+        self.counts = 0
+        """1 if the mask depends on how many integers or lines there were, else 0."""
+        self.most = 0
+        """The largest cost of a move: more slack than that changes nothing."""
+        self.tight = _HEAVY
+        """With this much slack masks are in `ample`."""
+        self.ample: list[Row | None] = [None] * (SEEN_MAX + 1)
+        """By how many integers or lines there were."""
+        self.rows: dict[tuple[int, int], Row] = {}
+        """All masks made so far, by slack up to `most` and that number."""
 
 
 class Automaton:
@@ -88,6 +109,8 @@ class Automaton:
         self._weights = _weights(states)
         self.least = self.weight(AFTER)[0]
         """The fewest codes of an answer, and so of a body."""
+        self.codes_safe = NODES_MAX // _largest(self._weights, states)
+        """A step of so many codes, and what may be left to close it, is never too large."""
         self.steps: dict[Name, State] = {}
         """States in which steps begin, by what a name has after `step`."""
 
@@ -111,24 +134,26 @@ class Automaton:
         return state
 
     def _fill(self, state: State) -> None:
-        name = state.name
+        name, loose = state.name, self.states.shape.loose
         cost, room = self.weight(name)
+        state.moves = [None] * CODES_MAX
         for code in self.states.codes(name):
             pushed = self.states.push(code, name)
             assert pushed is not None
             codes, nodes = _sum(self._weights, self.states, pushed)
-            if codes >= _HEAVY:
-                continue
-            state.moves[code] = Move(
-                1 + codes - cost,
-                self.states.nodes(code, name) + nodes - room,
-                tuple(map(self._intern, reversed(pushed))),
-                not self.states.shape.loose and _ends(code, name),
-            )
-        state.tight_cost = max((move.cost for move in state.moves.values()), default=0)
-        state.tight_room = max((move.room for move in state.moves.values()), default=0)
-        if not self.states.shape.loose:
-            state.uses = _uses(name, state.moves)
+            if codes < _HEAVY:
+                state.moves[code] = Move(
+                    1 + codes - cost,
+                    tuple(map(self._intern, reversed(pushed))),
+                    not loose and _ends(code, name),
+                    self.states.nodes(code) + nodes - room,
+                )
+        moves = {code: move for code, move in enumerate(state.moves) if move}
+        state.uses = FREE if loose else _uses(name, moves)
+        state.counts = int(state.uses == COUNTED)
+        state.most = max((move.cost for move in moves.values()), default=0)
+        if state.uses < UPPER:
+            state.tight = state.most
 
     def weight(self, name: Name) -> Weight:
         """The fewest codes that close a state without R and qed!, and with them fewest nodes."""
@@ -153,10 +178,12 @@ def _ends(code: int, name: Name) -> bool:
 
 def _weight(known: dict[Name, Weight], states: States, name: Name) -> Weight:
     match name:
-        case ("many", *_) | ("neg", _):
+        case ("many", *_):
             return 1, 0
+        case ("neg", _):
+            return 1, 1
         case ("digits", _, int(count)):
-            return max(1, states.digits_least - count), 0
+            return max(1, states.digits_least - count), 1
         case ("type", str(kind), _):
             return known[("type", kind, 0 if kind in FLAT else 1)]
         case ("step" | "loose", *_):
@@ -210,4 +237,14 @@ def _closings(known: dict[Name, Weight], states: States, name: Name) -> Iterator
         pushed = states.push(code, name)
         assert pushed is not None
         codes, nodes = _sum(known, states, pushed)
-        yield 1 + codes, states.nodes(code, name) + nodes
+        yield 1 + codes, states.nodes(code) + nodes
+
+
+def _largest(known: dict[Name, Weight], states: States) -> int:
+    """The most nodes that one code adds to a step, with what it leaves to be closed."""
+    closings = (
+        closing
+        for name in [*_reachable(states), ("step", "any", None, False)]
+        for closing in _closings(known, states, name)
+    )
+    return max(nodes for codes, nodes in closings if codes < _HEAVY)

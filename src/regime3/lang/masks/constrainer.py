@@ -7,7 +7,7 @@
 It follows a string of codes as `unpack` reads it: a stack of states, the slack that the budget has
 left, H, and the replay, which moves on only where a step ends. All that a mask depends on is a few
 small numbers, so masks are made once for each and looked up after. Nothing here judges a step: a
-wrong number passes the mask as easily as a right one.
+wrong number passes the mask as easily as a right one. Not for several threads at once.
 
 Reference: SPEC.md, section 6.
 """
@@ -38,8 +38,6 @@ from regime3.lang.terms import Term
 
 BUDGET_MAX: Final = 1 << 16
 """Codes of one body."""
-_NO_ROOM: Final = 1 << 30
-"""Without a limit on nodes."""
 _LOGIC: Final = ("entails", "follows")
 
 
@@ -49,6 +47,12 @@ class Constrainer:
     `loose` leaves out what only the problem and its replay can tell: the static part alone, for
     comparison. Raises `LanguageError` if the budget is too small for any answer.
     """
+
+    __slots__ = (
+        "_automaton", "_bare", "_codes", "_grammar", "_logic", "_long", "_premises", "_reader",
+        "_recent", "_replay", "_row", "_safe", "_seen", "_slack", "_stack", "_state", "done",
+        "least", "masks", "problem", "steps",
+    )  # fmt: skip
 
     def __init__(
         self, problem: Problem, book: Codebook, budget: int, *, loose: bool = False
@@ -66,16 +70,20 @@ class Constrainer:
         self.steps = 0
         """Steps finished, without the answer."""
         self._slack = budget - self.least
-        self._room = _NO_ROOM
+        self._safe = BUDGET_MAX + 1 if loose else self._automaton.codes_safe
         self._codes: list[int] = []
+        """Of this step."""
         self._long: list[int] = []
+        """The integers of two codes or more, and those of H, in this step."""
         self._stack: list[State] = []
         self._bare: Slots | None = None
         self._premises = len(problem.premises)
         self._logic = problem.kind in _LOGIC
         self._reader = self.masks.unpacker.reader(problem, _nothing)
         self._recent = self._reader.recent.copy()
+        """H at this code; the reader's own is H where the step began."""
         self._seen = len(self._recent)
+        """How many integers there are in H, or lines before this one."""
         predicts = book.strategy > 0 and not loose
         self._replay = start(problem, book.strategy) if predicts else None
         self._state = self._automaton.state(LOOSE) if loose else self._begin()
@@ -102,38 +110,46 @@ class Constrainer:
 
     def advance(self, code: int) -> None:
         """Take the next code. Raises `LanguageError` if the mask does not allow it."""
-        if not (0 <= code < CODES_MAX and self._row.allowed[code]):
+        move = self._state.moves[code] if 0 <= code < CODES_MAX else None
+        if move is None or not self._row.allowed[code]:
             raise LanguageError(f"{codes.name(code)} may not stand here: the mask excludes it")
-        cost, room, pushed, ends = self._state.moves[code]
-        self._slack -= cost
-        self._room -= room
-        self._codes.append(code)
+        cost, pushed, ends, _ = move
+        slack = self._slack = self._slack - cost
+        given = self._codes
+        given.append(code)
         if ends:
             self._end_integer(code)
         stack = self._stack
         stack += pushed
         state = stack.pop()
         if state.between:
-            if state.done:
-                self.done = True
-            else:
-                self._end_step()
-                state = self._begin()
+            state = self._pass_on(state)
         self._state = state
-        # Most masks depend on the slack, as far as it is short, and on one number more.
-        if self._room >= state.tight_room and state.uses < UPPER:
-            slack = self._slack if self._slack < state.tight_cost else state.tight_cost
-            row = state.rows.get(slack << 6 | (self._seen if state.uses else 0))
-            if row is not None:
-                self._row = row
-                return
-        self._row = self._find_row()
+        # With much slack most masks depend on one number at most.
+        if slack >= state.tight and len(given) < self._safe:
+            self._row = state.ample[self._seen * state.counts] or self._find_row()
+        else:
+            self._row = self._find_row()
 
     # ------------------------------------------------------------------------------------ steps
 
+    def _pass_on(self, state: State) -> State:
+        """From the end of a step to the next one, or of the answer to nothing more."""
+        if state.done:
+            self.done = True
+            return state
+        self.steps += 1
+        replay, given, bare = self._replay, self._codes, self._bare
+        if replay is not None:
+            if bare and len(given) == len(bare) and ATOM <= min(given) <= max(given) < FIRST_MACRO:
+                replay.play(replay.step_of(tuple([code - ATOM for code in given])))
+            else:
+                replay.play(self._read_step(replay))
+            self._reader.line += 1
+        return self._begin()
+
     def _begin(self) -> State:
         """The state of a step that begins here."""
-        self._room = NODES_MAX
         self._codes.clear()
         self._long.clear()
         mode = "any"
@@ -143,29 +159,16 @@ class Constrainer:
                 mode = "last" if self._seen else "no-line"
         if self.steps == STEPS_MAX - 1:
             mode = "last"
-        replay = self._replay
-        if replay is None:
-            key = (mode, None, False)
-        else:
-            self._bare = None if mode == "last" else replay.expects()
-            key = (mode, self._bare, replay.implied() is not None)
-        state = self._automaton.steps.get(key)
-        return state or self._automaton.step(*key)
-
-    def _end_step(self) -> None:
-        """Replay the step that the codes since the last one spell."""
-        self.steps += 1
-        replay, given, bare = self._replay, self._codes, self._bare
-        if replay is None:
-            return
-        if bare and len(given) == len(bare) and ATOM <= min(given) <= max(given) < FIRST_MACRO:
-            replay.play(replay.step_of(tuple([code - ATOM for code in given])))
-        else:
-            replay.play(self._read_step(replay))
-        self._reader.line += 1
+        replay, bare, implied = self._replay, None, False
+        if replay is not None:
+            bare = None if mode == "last" else replay.expects()
+            implied = replay.implied() is not None
+        self._bare = bare
+        found = self._automaton.steps.get((mode, bare, implied))
+        return found or self._automaton.step(mode, bare, implied)
 
     def _read_step(self, replay: Replay) -> Step:
-        """The step, read as `unpack` does."""
+        """The step that the codes since the last one spell, read as `unpack` does."""
         reader, grammar = self._reader, self._grammar
         waiting = iter(self._codes)
         reader.take = waiting.__next__
@@ -190,23 +193,22 @@ class Constrainer:
             value = self._finished(code, len(self._codes) - 1)
         self._long.append(value)
         touch(self._recent, value)
-        if self.problem.kind not in _LOGIC:
-            self._seen = len(self._recent)
+        self._seen = len(self._recent)
 
     def _digits(self, end: int) -> tuple[int, int]:
         """The digits before place `end` of this step's codes: their value, and how many."""
-        start = end
-        while start and self._codes[start - 1] in DIGITS:
-            start -= 1
+        begin = end
+        while begin and self._codes[begin - 1] in DIGITS:
+            begin -= 1
         value = 0
-        for code in reversed(self._codes[start:end]):
+        for code in reversed(self._codes[begin:end]):
             value = 10 * value + code - codes.DIGIT
-        return value, end - start
+        return value, end - begin
 
     def _finished(self, code: int, end: int) -> int:
         """The integer that `code` finishes at place `end`; digits and a sign may stand before."""
         low, count = self._digits(end)
-        digit = code - codes.ATOM if code in ATOMS else code - codes.LAST_DIGIT
+        digit = code - ATOM if code in ATOMS else code - codes.LAST_DIGIT
         value: int = low + digit * 10**count
         before = end - count - 1
         return -value if before >= 0 and self._codes[before] == codes.NEG else value
@@ -218,36 +220,45 @@ class Constrainer:
         state = self._automaton.state(self._state.name)
         if state.uses == LOWER:
             return self.masks.rows.row(self._below())
-        slack = min(self._slack, state.tight_cost)
         seen = self._seen if state.uses else 0
-        tight = state.uses == UPPER and self._slack < fractions.TIGHT
-        if tight or self._room < state.tight_room:
-            return self._make_row(state, slack, seen)
-        row = state.rows.get(slack << 6 | seen)
+        if len(self._codes) >= self._safe:
+            return self._make_row(state, seen, self._room())
+        if state.uses == UPPER and self._slack < fractions.TIGHT:
+            return self._make_row(state, seen)
+        key = min(self._slack, state.most), seen
+        row = state.rows.get(key)
         if row is None:
-            row = state.rows[slack << 6 | seen] = self._make_row(state, slack, seen)
+            row = state.rows[key] = self._make_row(state, seen)
+        if self._slack >= state.tight:
+            state.ample[seen] = row
         return row
 
-    def _make_row(self, state: State, slack: int, seen: int) -> Row:
-        allowed = bytearray(codes.CODES_MAX)
-        for code, move in state.moves.items():
-            fits = move.cost <= slack and move.room <= self._room
-            allowed[code] = fits and (state.uses == FREE or NEEDED.get(code, 0) <= seen)
+    def _make_row(self, state: State, seen: int, room: int = NODES_MAX) -> Row:
+        """The mask of a state; `room` is how many nodes more this step may have."""
+        allowed = bytearray(CODES_MAX)
+        for code, move in enumerate(state.moves):
+            if move is not None and move.cost <= self._slack and move.room <= room:
+                allowed[code] = state.uses == FREE or NEEDED.get(code, 0) <= seen
         if state.uses == UPPER and self._slack < fractions.TIGHT:
-            self._keep_divisible(allowed)
+            self._keep_divisible(state, allowed)
         return self.masks.rows.row(bytes(allowed))
 
-    def _keep_divisible(self, allowed: bytearray) -> None:
+    def _room(self) -> int:
+        """How many nodes this step may have beyond what it has and what closes it at least."""
+        nodes = sum(self._grammar.nodes[code] for code in self._codes)
+        waiting = (*self._stack, self._state)
+        return NODES_MAX - nodes - sum(self._automaton.weight(each.name)[1] for each in waiting)
+
+    def _keep_divisible(self, state: State, allowed: bytearray) -> None:
         """Exclude numerators below which no denominator fits any more."""
-        for code in range(codes.DIGIT + 10, codes.FIRST_MACRO):
-            if allowed[code]:
-                value = (
-                    self._recent[codes.REFERENCE - code - 1]
-                    if code in REFERENCES
-                    else self._finished(code, len(self._codes))
-                )
-                left = self._slack - self._state.moves[code].cost
-                allowed[code] = fractions.fits(value, left, self._grammar.book.options["atoms"])
+        for code in range(codes.LAST_DIGIT, FIRST_MACRO):
+            move = state.moves[code]
+            if allowed[code] and move is not None:
+                if code in REFERENCES:
+                    value = self._recent[codes.REFERENCE - code - 1]
+                else:
+                    value = self._finished(code, len(self._codes))
+                allowed[code] = fractions.fits(value, self._slack - move.cost, self._reader.atoms)
 
     def _below(self) -> bytes:
         """The mask in a denominator."""
@@ -257,11 +268,9 @@ class Constrainer:
         if over in REFERENCES or before in DIGITS or before == codes.NEG:
             above = self._long[-1]
         else:
-            above = over - codes.ATOM if over in ATOMS else over - codes.LAST_DIGIT
+            above = over - ATOM if over in ATOMS else over - codes.LAST_DIGIT
         left = self._slack + self._automaton.weight(self._state.name)[0]
-        return fractions.below(
-            above, low, count, left, self._recent[::-1], self._grammar.book.options["atoms"]
-        )
+        return fractions.below(above, low, count, left, self._recent[::-1], self._reader.atoms)
 
 
 def _nothing() -> int:

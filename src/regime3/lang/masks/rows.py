@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from regime3.lang.codes import CODES_MAX
 
-ROWS_MAX: Final = 1 << 17
-"""Rows of 512 bytes: 64 MiB."""
+ROWS_MAX: Final = 1 << 15
+"""Rows of 512 bytes here, 16 MiB, and four times that on the device of a model."""
 
 
 class Row:

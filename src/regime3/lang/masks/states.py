@@ -104,14 +104,14 @@ class States:
             found = self._bases[name] = getattr(self, f"_{name[0]}")(*name[1:])
         return found
 
-    def nodes(self, code: int, name: Name) -> int:
-        """Nodes that the code adds to its step; an integer's first code counts for it."""
-        if name[0] in ("digits", "neg") or code == CODE["end"]:
+    def nodes(self, code: int) -> int:
+        """Nodes that the code adds to its step; an integer's last code counts for it."""
+        if code in DIGITS or code in (codes.NEG, codes.END):
             return 0
         if code < FIRST_MACRO:
             return 1
         outer, _, inner = self.macros[code]
-        return self.nodes(outer, name) + self.nodes(inner, name)
+        return self.nodes(outer) + self.nodes(inner)
 
     # ------------------------------------------------------------------------------------ terms
 

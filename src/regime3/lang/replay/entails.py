@@ -1,7 +1,7 @@
 """Replay of `entails`: natural deduction in boxes, line by line, or a counter-model.
 
-A wrong step leaves an empty line, which nobody may cite, and the boxes as they are. Nothing is
-foreseen here, at any strategy; only an answer may be implied.
+A wrong step leaves an empty line, which nobody may cite, and the boxes as they are. Strategy 2
+foresees, after a `try`, a `val` of each premise in turn and of the goal; no strategy foresees more.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from regime3.lang.replay.finding import Finding
 from regime3.lang.signature import Slots
 from regime3.lang.terms import Term, show
 
+VALUES_FORESEEN: Final = 2
+"""The first strategy that foresees what is valued after a `try`."""
+
 Line = tuple[Term | None, int]
 """A statement, None for an empty line, and the box it stands in (0: none)."""
 
@@ -24,6 +27,9 @@ class Entails:
 
     def __init__(self, problem: Problem, strategy: int = 0) -> None:
         self.problem = problem
+        self._asked: tuple[Term, ...] = ()
+        """What is foreseen to be valued, the next one first."""
+        self._predicts = strategy >= VALUES_FORESEEN
         self._lines: list[Line] = [(premise, 0) for premise in problem.premises]
         self._boxes: list[tuple[int, int]] = []
         """Open boxes: number, and the line of the assumption."""
@@ -85,10 +91,14 @@ class Entails:
         if len(step) - 1 != self.problem.constants:
             return Finding(f"{self.problem.constants} values", str(len(step) - 1))
         self._tried = step[1:]
+        if self._predicts:
+            self._asked = (*self.problem.premises, self._goal)
         return None
 
     def _value(self, step: Step) -> Finding | None:
         _, proposition, claimed = step
+        if self._asked and proposition == self._asked[0]:
+            self._asked = self._asked[1:]
         if self._tried is None:
             return Finding("a try before it", show(step))
         right = "true" if holds(proposition, self._tried) else "false"
@@ -97,16 +107,18 @@ class Entails:
     # ------------------------------------------------------------ prediction and answer
 
     def expects(self) -> Slots | None:
-        """Nothing is foreseen."""
-        return None
+        """A Bool where a `val` is foreseen, else None."""
+        return ("Bool",) if self._asked else None
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
-        """Nothing is foreseen."""
+        """The value, if the step is the `val` that is foreseen."""
+        if self._asked and step[0] == "val" and step[1] == self._asked[0]:
+            return step[2:]
         return None
 
     def step_of(self, results: tuple[Term, ...]) -> Step:
-        """Nothing is foreseen."""
-        raise AssertionError("nothing is foreseen in entails")
+        """The foreseen `val` with this value."""
+        return ("val", self._asked[0], *results)
 
     def implied(self) -> Term | None:
         """yes once the goal stands outside all boxes; else the values last tried."""

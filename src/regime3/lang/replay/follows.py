@@ -1,4 +1,4 @@
-"""Replay of `follows`: syllogisms in which every class has a member, line by line, or a counter-model.
+"""Replay of `follows`: syllogisms whose classes all have members, or a counter-model.
 
 A wrong step leaves an empty line, which nobody may cite. Nothing is foreseen here.
 """

@@ -21,18 +21,23 @@ from regime3.lang.terms import Term, is_literal
 Sides = tuple[linear.Meaning | None, linear.Meaning | None]
 
 _NUMBER: Slots = ("Num",)
+_COLLECT: Head = ("expand",)
+_COLLECTING = 2
+"""The first strategy that foresees how a side is collected."""
 
 
 class Equation(Foreseeing):
     """The state of solve: the equation, what its sides mean, and their parts if collected."""
 
-    __slots__ = ("_equation", "_meanings", "_parts")
+    __slots__ = ("_equation", "_meanings", "_parts", "_scattered")
 
     def __init__(self, problem: Problem, strategy: int) -> None:
         super().__init__(problem, strategy)
         self._equation: Any = problem.term[1]
         self._meanings: Sides | None = None
         self._parts: tuple[Term, Term, Term, Term] | None = None
+        self._scattered: tuple[int, ...] = ()
+        """Which sides (1, 2) the foreseen `expand` collects."""
 
     def play(self, step: Step) -> Finding | None:
         """What is wrong with the step, or None; then its equation is the state."""
@@ -68,7 +73,13 @@ class Equation(Foreseeing):
         left = linear.parts_of(self._equation[1])
         right = None if left is None else linear.parts_of(self._equation[2])
         if left is None or right is None:
-            return None
+            if self._strategy < _COLLECTING:
+                return None
+            right = linear.parts_of(self._equation[2])
+            self._scattered = tuple(
+                side for side, parts in ((1, left), (2, right)) if parts is None
+            )
+            return _COLLECT
         self._parts = (*left, *right)
         if right[0] != 0:
             return ("sub-both", linear.side(right[0], 0))
@@ -79,16 +90,21 @@ class Equation(Foreseeing):
         return None if left[0] == 1 else ("div-both", left[0])
 
     def expects(self) -> Slots | None:
-        """The type of the one new number, if a step is foreseen."""
-        return None if self._next() is None else _NUMBER
+        """The type of the one new number, or of two for each side that is collected."""
+        head = self._next()
+        if head is None:
+            return None
+        return _NUMBER * (2 * len(self._scattered)) if head is _COLLECT else _NUMBER
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
         """The one new number, if the step is as foreseen and its equation collected."""
         results = super().bare(step)
         if results is None:
             return None
-        assert self._parts is not None
         equation: Any = results[0]
+        if self._next() is _COLLECT:
+            return self._collecting(equation)
+        assert self._parts is not None
         _, left, right = equation
         if self._parts[2] != 0:
             parts = linear.parts_of(left)
@@ -99,9 +115,28 @@ class Equation(Foreseeing):
             number = right
         return (number,) if is_literal(number) and self.step_of((number,)) == step else None
 
+    def _collecting(self, equation: Any) -> tuple[Term, ...] | None:
+        """Coefficient and constant of each side that was not collected and now is."""
+        numbers: tuple[Term, ...] = ()
+        for side in (1, 2):
+            if side not in self._scattered:
+                if equation[side] != self._equation[side]:
+                    return None
+                continue
+            parts = linear.parts_of(equation[side])
+            if parts is None:
+                return None
+            numbers += parts
+        return numbers
+
     def step_of(self, results: tuple[Term, ...]) -> Step:
-        """The foreseen step whose equation has this new number."""
+        """The foreseen step whose equation has these new numbers."""
         head = self._next()
+        if head is _COLLECT:
+            equation = list(self._equation)
+            for place, number in enumerate(self._scattered):
+                equation[number] = linear.side(*results[2 * place : 2 * place + 2])
+            return (*head, tuple(equation))
         assert head is not None and self._parts is not None, "no step is foreseen here"
         coefficient, constant, moved, other = self._parts
         if moved != 0:

@@ -24,13 +24,19 @@ def value(term: Any, x0: int, x1: int) -> int:
             first += value(part, x0, x1)
         return first
     if name == "mul":
-        for part in term[2:]:
-            first *= value(part, x0, x1)
-        return first
+        return _product([first, *[value(part, x0, x1) for part in term[2:]]])
     if name == "sub":
         return first - value(term[2], x0, x1)
     assert name == "rem", name
     return first % int(term[2])
+
+
+def _product(numbers: list[int]) -> int:
+    """Their product, by halves: a thousand long factors one after another take seconds."""
+    while len(numbers) > 2:
+        odd = numbers[-1:] if len(numbers) % 2 else []
+        numbers = [a * b for a, b in zip(numbers[::2], numbers[1::2], strict=False)] + odd
+    return numbers[0] * numbers[1]
 
 
 def holds(condition: Any, x0: int) -> bool:

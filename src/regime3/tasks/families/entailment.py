@@ -142,10 +142,12 @@ def _follows(theory: Theory, tables: Tables) -> bool:
 def _is_clean(theory: Theory) -> bool:
     """No proposition twice, and no premise that speaks of a constant twice."""
     premises, goal = theory
-    found = [list(constants_of(premise)) for premise in premises]
-    return len({*premises, goal}) == len(premises) + 1 and all(
-        len(set(each)) == len(each) for each in found
-    )
+    return len({*premises, goal}) == len(premises) + 1 and not any(map(_repeats, premises))
+
+
+def _repeats(premise: Term) -> bool:
+    found = list(constants_of(premise))
+    return len(set(found)) < len(found)
 
 
 # ------------------------------------------------------------------------- goals that do not follow
@@ -162,7 +164,11 @@ def _exchanged(theory: Theory, draw: Draw, constants: int) -> Theory | None:
             a, b = draw.below(len(dealt)), draw.below(len(dealt))
             dealt[a], dealt[b] = dealt[b], dealt[a]
         source = iter(dealt)
-        changed = [canonical(_refilled(premise, source)) for premise in premises], goal
+        refilled = [_refilled(premise, source) for premise in premises]
+        # Before they are canonical: (and c0 c0) would shrink to c0, and with it the premise.
+        if any(_repeats(premise) for premise in refilled):
+            continue
+        changed = [canonical(premise) for premise in refilled], goal
         if _is_clean(changed) and not _follows(changed, tables):
             return changed
     return None
@@ -199,8 +205,8 @@ class Style:
 
     forms: dict[str, tuple[str, ...]]
     """Templates of `not imp iff`, and the words between the parts of `and or`."""
-    loose: tuple[str, ...] = ("not",)
-    """Names that need no brackets within others."""
+    loose: tuple[str, ...] = ("not", "imp", "iff", "and", "or")
+    """Within these a negated constant needs no brackets."""
 
 
 WORDS = Style(
@@ -229,8 +235,10 @@ PLAIN = Style(
         "and": (" and ",),
         "or": (" or ",),
     },
-    loose=(),
+    loose=("imp",),
 )
+PLAIN_DEPTH_MAX = 3
+"""Of a proposition in whole sentences: deeper ones are hard to read without letters."""
 STYLES = (WORDS, WORDS, SYMBOLS, PLAIN)
 
 FRAMES = (
@@ -251,7 +259,7 @@ def said(term: Any, style: Style, naming: Naming, draw: Draw) -> str:
         draw.shuffle(pieces)
     written = [
         said(piece, style, naming, draw)
-        if isinstance(piece, str) or (piece[0] in style.loose and is_literal(piece))
+        if isinstance(piece, str) or (name in style.loose and is_literal(piece))
         else f"({said(piece, style, naming, draw)})"
         for piece in pieces
     ]
@@ -259,10 +267,16 @@ def said(term: Any, style: Style, naming: Naming, draw: Draw) -> str:
     return form.join(written) if name in ("and", "or") else form.format(*written)
 
 
+def _depth(term: Term) -> int:
+    return 1 + max(map(_depth, term[1:])) if isinstance(term, tuple) else 0
+
+
 def _posed(theory: Theory, draw: Draw) -> Posed:
     """The problem in words; its constants are numbered as the words name them."""
     premises, goal = theory
     style = draw.choice(STYLES)
+    if style is PLAIN and any(_depth(each) > PLAIN_DEPTH_MAX for each in (*premises, goal)):
+        style = WORDS
     naming = Naming(tuple(draw.several(SENTENCES, 12)) if style is PLAIN else LETTERS)
     lines = [f"{i + 1}. {said(premise, style, naming, draw)}" for i, premise in enumerate(premises)]
     asked = said(goal, style, naming, draw)
@@ -301,7 +315,7 @@ class Entailment:
         raise AssertionError(f"no entailment of level {level} in {TRIES_MAX} tries")
 
     def solve(self, problem: Problem) -> Body:
-        """A proof, or else what is forced, values, and a look at each premise and the goal."""
+        """A proof, or else what is forced, values, and a look at what they make of the problem."""
         body = _body(problem.premises, problem.goal, problem.constants)
         assert body is not None, "no proof found: such a problem is never posed"
         return body

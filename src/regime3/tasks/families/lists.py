@@ -24,7 +24,7 @@ VALUE_MAX = 9_999
 TRIES_MAX = 1_000
 """Of drawing a program that keeps within the limits; about one in three does at the hardest."""
 RARE = 16
-"""One filter in so many may keep all or nothing, and one take or drop may reach past the end."""
+"""One idle stage in so many stays, and one take or drop in so many reaches past the end."""
 
 Stage = Term
 Phrases = Sequence[str]
@@ -97,13 +97,21 @@ def folded(stage: Stage, items: list[int]) -> list[int]:
 
 
 def _take(draw: Draw, items: list[int]) -> Drawn:
-    n = len(items) + draw.below(3) if draw.chance(1, RARE) else draw.between(1, len(items) - 1)
-    return ("take", n), (f"keep only the first {n}", f"take the first {n}")
+    n = _cut(draw, items)
+    return ("take", n), (f"keep only {_first(n)}", f"take {_first(n)}")
 
 
 def _drop(draw: Draw, items: list[int]) -> Drawn:
-    n = len(items) + draw.below(3) if draw.chance(1, RARE) else draw.between(1, len(items) - 1)
-    return ("drop", n), (f"drop the first {n}", f"leave out the first {n}")
+    n = _cut(draw, items)
+    return ("drop", n), (f"drop {_first(n)}", f"leave out {_first(n)}")
+
+
+def _cut(draw: Draw, items: list[int]) -> int:
+    return len(items) + draw.below(3) if draw.chance(1, RARE) else draw.between(1, len(items) - 1)
+
+
+def _first(n: int) -> str:
+    return f"the first {n}" if n > 1 else "the first one"
 
 
 def _rev(draw: Draw, items: list[int]) -> Drawn:
@@ -326,6 +334,10 @@ SHAPES = (
     Shape((4, 5), (8, 12), (CUTS, (_sort,), FILTERS, HARD_MAPS), HARD_FOLDS, (5, 6), -99, 6),
 )
 
+POINTLESS = {(name, name) for name in ("map", "filter", "sort", "rev", "take", "drop")}
+POINTLESS.add(("rev", "sort"))
+"""Stages that never follow each other."""
+
 Program = tuple[list[Stage], list[str]]
 
 
@@ -338,7 +350,7 @@ def _program(shape: Shape, draw: Draw, items: list[int]) -> Program | None:
     for left in range(count, 0, -1):
         menu = shape.folds if ends_in_fold and left == 1 else draw.choice(shape.plain)
         stage, phrases = draw.choice(menu)(draw, items)
-        if stages and _head(stage) == _head(stages[-1]):
+        if stages and (_head(stages[-1]), _head(stage)) in POINTLESS:
             return None
         result = folded(stage, items) if _head(stage) == "fold" else after(stage, items)
         if any(abs(value) > VALUE_MAX for value in result) or _is_idle(stage, items, result, draw):
@@ -356,10 +368,17 @@ def _head(stage: Stage) -> str:
 
 
 def _is_idle(stage: Stage, items: list[int], result: list[int], draw: Draw) -> bool:
-    """Whether a filter keeps all or nothing, or sorting or reversing changes nothing."""
-    if _head(stage) == "filter":
-        return len(result) in (0, len(items)) and not draw.chance(1, RARE)
-    return _head(stage) in ("sort", "rev") and result == items and not draw.chance(1, RARE)
+    """Whether a stage does next to nothing; a rare one may."""
+    match _head(stage):
+        case "filter":
+            idle = len(result) in (0, len(items))
+        case "sort" | "rev":
+            idle = result == items
+        case "fold":
+            idle = 2 * len(set(result)) < len(result)
+        case _:
+            idle = False
+    return idle and not draw.chance(1, RARE)
 
 
 # -------------------------------------------------------------------------------------- in English

@@ -25,7 +25,7 @@ from regime3.tasks.provers.syllogisms import Statement
 TRIES_MAX = 500
 """Of drawing a problem that fits its level."""
 DEALS_MAX = 60
-"""Of dealing the words of one out again."""
+"""Of dealing the words of one out again, and of finding a premise that distracts."""
 KINDS = ("all", "no", "some", "some-not")
 
 
@@ -47,7 +47,7 @@ SHAPES = (
     Shape((1, 2), (2, 2), 5),
     Shape((2, 2), (2, 3), 6),
     Shape((2, 3), (2, 3), 6),
-    Shape((3, 4), (1, 3), 7, 16),
+    Shape((3, 4), (2, 3), 7, 16),
     Shape((4, 5), (2, 3), 8, 16),
     Shape((5, 6), (2, 4), 9, 16),
     Shape((6, 7), (2, 4), 10, 16),
@@ -125,12 +125,15 @@ def _entailed(shape: Shape, draw: Draw) -> tuple[list[Statement], Statement] | N
 
 
 def _distract(premises: list[Statement], classes: list[str], draw: Draw) -> None:
-    """Add a premise about a class that is spoken of and any other, if it contradicts nothing."""
-    here = draw.choice(prover.classes(premises))
-    there = draw.choice([each for each in classes if each != here])
-    premise = _canonical((draw.choice(KINDS), *draw.several((here, there), 2)))
-    if prover.model([*premises, premise]) is not None:
-        premises.append(premise)
+    """Add a premise about a class that is spoken of and any other; no new contradiction."""
+    contradictory = prover.model(premises) is None
+    for _ in range(DEALS_MAX):
+        here = draw.choice(prover.classes(premises))
+        there = draw.choice([each for each in classes if each != here])
+        premise = _canonical((draw.choice(KINDS), *draw.several((here, there), 2)))
+        if contradictory or prover.model([*premises, premise]) is not None:
+            premises.append(premise)
+            return
 
 
 def _canonical(statement: Statement) -> Statement:
