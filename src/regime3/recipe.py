@@ -28,11 +28,11 @@ SETTINGS = {
     "validation.time_share_max": 0.01,
     "checkpoint.save_steps": 1000,
     "checkpoint.snapshot_at": "",
-    "train.window_tokens": 4096,
-    "train.window_rows_max": 96,
+    "train.window_tokens": 2048,
+    "train.window_rows_max": 64,
 }
-ROWS = 5000
-FILES = 24
+ROWS = 4000
+FILES = 18
 LEVELS_MAX = 10
 LINE_S = 15.0
 
@@ -46,7 +46,7 @@ class Part:
     learning_rate: float
 
 
-PARTS = (Part("main", FILES, 2e-3), Part("cool", 3, 6e-4), Part("cold", 3, 1.5e-4))
+PARTS = (Part("main", FILES, 2e-3), Part("cool", 2, 6e-4), Part("cold", 2, 1.5e-4))
 
 
 def train(root: Path, rows: int, tell: Callable[[str], None]) -> None:

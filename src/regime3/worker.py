@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regime3 import config, disk
 from regime3.clock import SystemClock
 from regime3.deaths import read_condemned
-from regime3.errors import InputRefused, Regime3Error
+from regime3.errors import InputRefused, ModelError, Regime3Error
 from regime3.paths import Lab
-from regime3.port import PipePort
+from regime3.port import PipePort, Port
 from regime3.records import messages as say
 from regime3.records.checkpoint import Seal
 from regime3.records.rows import Message
@@ -34,6 +36,7 @@ from regime3.stream.source import Source
 from regime3.vault import Vault
 
 if TYPE_CHECKING:
+    from regime3.lang.codebook import Codebook
     from regime3.model.chat import ChatRenderer
     from regime3.train.trainer import WindowTrainer
     from regime3.train.validate import ValidationRow
@@ -84,8 +87,6 @@ def _load(session: Session, head: Seal) -> WindowTrainer:
     """Model, tokenizer, stream and trainer, all at the state of the head checkpoint."""
     from regime3.model.chat import ChatRenderer
     from regime3.model.load import load_model, load_tokenizer
-    from regime3.model.profile import Profile
-    from regime3.train.state import write_state
     from regime3.train.trainer import build_trainer, prepare_process
     from regime3.train.validate import Validator
 
@@ -98,14 +99,13 @@ def _load(session: Session, head: Seal) -> WindowTrainer:
     )
     session.source.condemned = read_condemned(lab)
     model = load_model(head.path, settings)
-    profile = Profile(settings.examples)
     validator = Validator(
         settings,
-        validation_rows(lab, renderer),
+        validation_rows(lab, renderer, codebook_at(head.path, port=session.port)),
         tokenizer,
-        answer_of=lambda text: profile.split(Message("assistant", text)).answer.strip(),
+        answer_of=lambda text: renderer.profile.split(Message("assistant", text)).answer.strip(),
     )
-    session.write_state = write_state
+    session.write_state = writer_from(head.path)
     session.trainer = build_trainer(
         model, tokenizer, settings, hooks=session, resume=head.path, after_step=validator
     )
@@ -118,8 +118,39 @@ def open_reader(lab: Lab, file: say.OpenFile) -> RowReader:
     return RowReader(lab, file, index, lambda raw: decode_row(raw, file.format)[0])
 
 
-def validation_rows(lab: Lab, renderer: ChatRenderer) -> list[ValidationRow]:
-    """The last turn of every usable row of validation/, as tokens and as words."""
+def codebook_at(folder: Path, port: Port) -> Codebook | None:
+    """The codebook of the model's codes, if it has any; one that is not usable is only told of."""
+    from regime3.model.codes import codebook_of
+
+    try:
+        return codebook_of(folder)
+    except ModelError as error:
+        text = f"validation rows in codes are compared as text: {error.message}"
+        port.send(say.Alert("WARN", "codebook", text))
+        return None
+
+
+def writer_from(folder: Path) -> Callable[[WindowTrainer, Path], None]:
+    """What fills a checkpoint: torch's state, and the codebook as it stands in `folder` now."""
+    from regime3.model.codes import CODEBOOK_FILE
+    from regime3.train.state import write_state
+
+    path = folder / CODEBOOK_FILE
+    codebook = path.read_bytes() if path.is_file() else None
+
+    def write(trainer: WindowTrainer, target: Path) -> None:
+        write_state(trainer, target)
+        if codebook is not None:
+            disk.write_bytes(target / CODEBOOK_FILE, codebook, durable=False)
+
+    return write
+
+
+def validation_rows(lab: Lab, renderer: ChatRenderer, book: Codebook | None) -> list[ValidationRow]:
+    """The last turn of every usable row of validation/, as tokens and as words.
+
+    Rows about a problem of the language are judged by the checker, whatever they are written in.
+    """
     from regime3.train.validate import ValidationRow
 
     found = []
@@ -133,8 +164,31 @@ def validation_rows(lab: Lab, renderer: ChatRenderer) -> list[ValidationRow]:
                 continue
             said = {message.role: message.content for message in row.messages}
             golden = row.messages[-1].content
-            found.append(ValidationRow(example, said["user"], golden, said.get("system", "")))
+            judge = judge_of(raw, renderer, book)
+            system = said.get("system", "")
+            found.append(ValidationRow(example, said["user"], golden, system, judge))
     return found
+
+
+def judge_of(
+    raw: bytes, renderer: ChatRenderer, book: Codebook | None
+) -> Callable[[str], bool] | None:
+    """How completions of a validation row are judged; None: by their text."""
+    from regime3.tasks.verdict import marker_of
+
+    try:
+        row = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None  # a key that we do not know holds a number or a nest that is too large
+    marker = marker_of(row, book)
+    if marker is None:
+        return None
+
+    def judge(text: str) -> bool:
+        turn = renderer.profile.split(Message("assistant", text))
+        return marker(turn.thought, turn.answer)
+
+    return judge
 
 
 def _options() -> argparse.ArgumentParser:

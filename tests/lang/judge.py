@@ -252,16 +252,19 @@ def _worlds(p: Any, constants: int) -> int:
 
 
 def _entails(problem: Problem, steps: Any, answer: Any) -> str | None:
-    """Every line must hold wherever the premises and the open assumptions hold."""
+    """Every line must hold wherever the premises and the open assumptions hold, and wherever the
+    lines hold that it cites."""
     k = problem.constants
     everywhere = (1 << 2**k) - 1
     given = everywhere
     for premise in problem.premises:
         given &= _worlds(premise, k)
     boxes = [given]
+    lines: list[int | None] = [_worlds(premise, k) for premise in problem.premises]
     tried: tuple[bool, ...] | None = None
     for step in steps:
         rule, result = step[0], step[-1]
+        lines.append(None if rule in ("try", "val") else _worlds(_claim(step), k))
         if rule == "try":
             tried = tuple(each == "true" for each in step[1:])
             if len(tried) != k:
@@ -278,9 +281,16 @@ def _entails(problem: Problem, steps: Any, answer: Any) -> str | None:
             if len(boxes) == 1:
                 return "no box to close"
             boxes.pop()
-        claim = 0 if rule == "bot" else _worlds(result, k)
+        claim = _worlds(_claim(step), k)
         if boxes[-1] & ~claim:
             return f"{step} does not follow"
+        if rule not in ("imp-i", "raa"):
+            cited = [lines[int(part[1:]) - 1] for part in step[1:] if _is_line(part)]
+            both = everywhere
+            for each in cited:
+                both &= everywhere if each is None else each
+            if None in cited or both & ~claim:
+                return f"{step} does not follow from what it cites"
     if answer == "yes":
         if len(boxes) > 1:
             return "a box is open"
@@ -292,12 +302,24 @@ def _entails(problem: Problem, steps: Any, answer: Any) -> str | None:
     return None if fits and not holds(problem.goal, world) else "no counter-model"
 
 
+def _claim(step: Any) -> Any:
+    """What a step's line says."""
+    return "false" if step[0] == "bot" else step[-1]
+
+
+def _is_line(part: Any) -> bool:
+    return isinstance(part, str) and part[0] == "l"
+
+
 def _follows(problem: Problem, steps: Any, answer: Any) -> str | None:
-    """Every line must hold in every set model of the premises."""
+    """Every line must hold in every set model of the lines that it cites."""
     k = problem.constants
+    lines = list(problem.premises)
     for step in steps:
-        if not syllogism_follows(problem.premises, step[-1], k):
-            return f"{step} does not follow"
+        cited = tuple(lines[int(part[1:]) - 1] for part in step[1:-1])
+        if not syllogism_follows(cited, step[-1], k):
+            return f"{step} does not follow from what it cites"
+        lines.append(step[-1])
     if answer == "yes":
         true = syllogism_follows(problem.premises, problem.goal, k)
         return None if true else "the goal does not follow"

@@ -253,7 +253,8 @@ def test_rows_that_were_forgotten_are_found_again(monkeypatch: pytest.MonkeyPatc
         for row in several:
             if not row.done:
                 row.advance(choose(np.flatnonzero(row.mask())))
-            assert (masks.rows.matrix[row.place] == row.mask()).all()
+            place = row.row.place if row.row.place >= 0 else masks.rows.put(row.row)
+            assert (masks.rows.matrix[place] == row.mask()).all()
     assert masks.rows.epoch > 0
 
 

@@ -128,6 +128,22 @@ def test_words_are_cheaper_than_letters(nano: Any) -> None:
     assert len(nano.tokenize(text)) * 3 < len(text)
 
 
+def test_words_of_the_task_families_are_single_tokens(nano: Any) -> None:
+    words = nano_tokenizer.read_words()
+    whole = sum(count for piece, count in words.items() if piece in nano.get_vocab())
+    assert whole > 0.99 * sum(words.values())
+
+
+def test_counted_words_are_shipped_and_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nano_tokenizer, "ship_to", lambda: tmp_path)
+    counts = nano_tokenizer.count_words(["Take two, take 2.", "take two\tonce", "two # # #"])
+    nano_tokenizer.write_words(counts)
+    assert nano_tokenizer.read_words() == {p: n for p, n in counts.items() if n > 1}
+    assert nano_tokenizer.read_words()["Ġtwo"] == 2
+
+
 def test_merges_come_by_count_and_then_by_name() -> None:
     from collections import Counter
 

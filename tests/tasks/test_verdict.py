@@ -226,4 +226,3 @@ def test_rows_that_the_checker_cannot_judge_have_no_marker() -> None:
     assert marker_of({**good, "regime": "3"}, BOOK) is None
     assert marker_of({"messages": good["messages"]}, BOOK) is None
     assert marker_of(row(sample_of(WRONG_STEP), 3, BOOK), BOOK) is None, "itself wrong"
-

@@ -201,6 +201,20 @@ def test_a_completion_ends_before_its_end_token() -> None:
     assert greedy(model, Letters(), [[5, 6, 7, 8, 9]], 8) == [free[: free.index(end)]]
 
 
+def test_a_row_with_a_judge_is_not_compared_as_text() -> None:
+    validator = validator_for()
+    heard: list[str] = []
+
+    def judge(text: str) -> bool:
+        heard.append(text)
+        return text == "11 12"
+
+    row = ValidationRow(Example([7, 8, 9, 2], 2), golden="9", judge=judge)
+    assert validator._answer(row, [11, 12]).matches, "right, in other words"
+    assert not validator._answer(row, [9]).matches, "the golden text, yet wrong here"
+    assert heard == ["11 12", "9"]
+
+
 def test_a_row_without_words_is_decoded() -> None:
     validator = validator_for()
     row = ValidationRow(Example([7, 8, 9, 2], 2))

@@ -127,7 +127,7 @@ class _Batch:
             fence.masked(everyone, self.logits)
             for number, row in enumerate(fence.rows):
                 if row.done:
-                    row = fence.rows[number] = self._fresh(number)
+                    fence.replace(number, self._fresh(number))
                 fence.take(number, self.first + next(self.codes[number]))
         return (time.perf_counter() - began) / steps
 

@@ -22,7 +22,6 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from transformers.utils import logging
 
 from regime3 import disk
-from regime3.errors import InputRefused
 from regime3.lang import codebook
 from regime3.model import nano_tokenizer
 from regime3.model.codes import CODEBOOK_FILE, CONFIG_FIELD
@@ -118,18 +117,10 @@ def write_weights(source: Path, target: Path) -> None:
 
 
 def _write(model: Any, target: Path) -> None:
-    book = _book()
+    book = codebook.shipped()
     setattr(model.config, CONFIG_FIELD, book.name)
     disk.make_folder(target)
     model.save_pretrained(target)
     for name in TOKENIZER_FILES:
         disk.write_bytes(target / name, (nano_tokenizer.ship_to() / name).read_bytes())
     book.save(target / CODEBOOK_FILE)
-
-
-def _book() -> codebook.Codebook:
-    """The package's codebook; while it has none, the one without macros."""
-    try:
-        return codebook.shipped()
-    except InputRefused:
-        return codebook.bare()

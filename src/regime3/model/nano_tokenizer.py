@@ -1,10 +1,12 @@
 """The nano model's tokenizer, built by `python -m regime3.model.nano_tokenizer`.
 
 A byte-level BPE of 1,536 tokens: the 256 bytes (any text round-trips), merges learned from
-`nano_corpus`, digits one by one, the ChatML control tokens and the two emojis of the thinking
-profile as single tokens. The 512 codes follow, 2,048 in all. The result ships in `model/nano/`;
-building it again gives the same bytes, which a test checks. The trainer is our own, twenty lines
-of counting, so that no library version can move a merge; ties go to the pair that sorts first.
+`nano_corpus` and from the words of the task families (`nano/words.txt`, which
+`scripts/nano_words.py` counts), digits one by one, the ChatML control tokens and the two emojis of
+the thinking profile as single tokens. The 512 codes follow, 2,048 in all. The result ships in
+`model/nano/`; building it again gives the same bytes, which a test checks. The trainer is our own,
+twenty lines of counting, so that no library version can move a merge; ties go to the pair that
+sorts first.
 
 It does not tokenise (the `tokenizers` library does, from what is written here), and the template
 knows no think tags: reasoning is dropped.
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -44,6 +47,11 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+
+WORDS_FILE = "words.txt"
+"""A line for each piece of the families' text: its count, a tab, the piece in the byte alphabet."""
+WORDS_WEIGHT = 4
+"""So many times does a piece of the families' text count, which is what the model will see most."""
 
 Pair = tuple[str, str]
 
@@ -80,7 +88,10 @@ def tokenizer() -> dict[str, Any]:
         "trim_offsets": False,
         "use_regex": False,
     }
-    merges = learn_merges(_word_counts(), VOCABULARY - 256 - len(ADDED))
+    words = count_words(nano_corpus.lines())
+    for piece, count in read_words().items():
+        words[piece] += WORDS_WEIGHT * count
+    merges = learn_merges(words, VOCABULARY - 256 - len(ADDED))
     tokens = sorted(pre_tokenizers.ByteLevel.alphabet()) + ["".join(pair) for pair in merges]
     added = [
         {
@@ -175,8 +186,8 @@ def _merged(symbols: list[str], pair: Pair) -> list[str]:
     return merged
 
 
-def _word_counts() -> Counter[str]:
-    """Pieces of the corpus in the byte alphabet, with their counts."""
+def count_words(lines: Iterable[str]) -> Counter[str]:
+    """Pieces of a text in the byte alphabet, with their counts."""
     pieces = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PIECES), "isolated"),
@@ -184,9 +195,22 @@ def _word_counts() -> Counter[str]:
         ]
     )
     counts: Counter[str] = Counter()
-    for line in nano_corpus.lines():
+    for line in lines:
         counts.update(piece for piece, _ in pieces.pre_tokenize_str(line + "\n"))
     return counts
+
+
+def read_words() -> Counter[str]:
+    """The pieces of the task families' text, as shipped."""
+    lines = (ship_to() / WORDS_FILE).read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("\t") for line in lines)
+    return Counter({piece: int(count) for count, piece in pairs})
+
+
+def write_words(counts: Counter[str]) -> None:
+    """Ship other ones; a word that is met once is left out, for it makes no merge."""
+    lines = [f"{counts[piece]}\t{piece}\n" for piece in sorted(counts) if counts[piece] > 1]
+    disk.write_text(ship_to() / WORDS_FILE, "".join(lines))
 
 
 if __name__ == "__main__":

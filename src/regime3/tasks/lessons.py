@@ -20,7 +20,7 @@ from regime3.tasks.draw import Draw
 from regime3.tasks.family import Split
 from regime3.tasks.rows import row, translation
 
-REACH_FIRST, REACH_LAST = 0.6, 2.4
+REACH_FIRST, REACH_LAST = 0.6, 1.8
 """Level n is drawn with weight exp(-(n - 1) / reach); the reach grows over the files."""
 WEIGHTS = 1 << 20
 

@@ -64,6 +64,10 @@ class Move(NamedTuple):
     """How many nodes the least closing of the step grows by."""
 
 
+NO_MOVE: Final = Move(_HEAVY, (), False, 0)
+"""Of a code that may not stand in a state: it costs more than any budget."""
+
+
 class State:
     """One state, interned by its automaton."""
 
@@ -84,8 +88,8 @@ class State:
         self.name = name
         self.between = name in (AFTER, DONE)
         self.done = name == DONE
-        self.moves: list[Move | None] = []
-        """By code; None where it may not stand."""
+        self.moves: list[Move] = []
+        """By code; `NO_MOVE` where it may not stand."""
         self.uses = FREE
         self.counts = 0
         """1 if the mask depends on how many integers or lines there were, else 0."""
@@ -136,7 +140,7 @@ class Automaton:
     def _fill(self, state: State) -> None:
         name, loose = state.name, self.states.shape.loose
         cost, room = self.weight(name)
-        state.moves = [None] * CODES_MAX
+        state.moves = [NO_MOVE] * CODES_MAX
         for code in self.states.codes(name):
             pushed = self.states.push(code, name)
             assert pushed is not None
@@ -148,7 +152,7 @@ class Automaton:
                     not loose and _ends(code, name),
                     self.states.nodes(code) + nodes - room,
                 )
-        moves = {code: move for code, move in enumerate(state.moves) if move}
+        moves = {c: move for c, move in enumerate(state.moves) if move is not NO_MOVE}
         state.uses = FREE if loose else _uses(name, moves)
         state.counts = int(state.uses == COUNTED)
         state.most = max((move.cost for move in moves.values()), default=0)

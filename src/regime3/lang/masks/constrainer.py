@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from regime3.errors import LanguageError
 from regime3.lang import codes
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import ATOM, CODES_MAX, FIRST_MACRO
+from regime3.lang.codes import ATOM, CODES_MAX, FIRST_MACRO, LAST_DIGIT, NEG, REFERENCE
 from regime3.lang.masks import fractions
 from regime3.lang.masks.automaton import FREE, LOWER, NEEDED, UPPER, State
 from regime3.lang.masks.rows import Row
@@ -38,6 +38,7 @@ from regime3.lang.terms import Term
 
 BUDGET_MAX: Final = 1 << 16
 """Codes of one body."""
+_LIST: Final = codes.CODE["list"]
 _LOGIC: Final = ("entails", "follows")
 
 
@@ -50,8 +51,8 @@ class Constrainer:
 
     __slots__ = (
         "_automaton", "_bare", "_codes", "_grammar", "_logic", "_long", "_premises", "_reader",
-        "_recent", "_replay", "_row", "_safe", "_seen", "_slack", "_stack", "_state", "done",
-        "least", "masks", "problem", "steps",
+        "_recent", "_replay", "_safe", "_seen", "_slack", "_stack", "_state", "done",
+        "least", "masks", "problem", "row", "steps",
     )  # fmt: skip
 
     def __init__(
@@ -87,16 +88,8 @@ class Constrainer:
         predicts = book.strategy > 0 and not loose
         self._replay = start(problem, book.strategy) if predicts else None
         self._state = self._automaton.state(LOOSE) if loose else self._begin()
-        self._row = self._find_row()
-
-    @property
-    def place(self) -> int:
-        """Where the mask is in `masks.rows`, the table that all sequences of the codebook share.
-
-        It stays good until another row is put there: gather before the next `advance`.
-        """
-        row = self._row
-        return row.place if row.place >= 0 else self.masks.rows.put(row)
+        self.row = self._find_row()
+        """The mask, and its place in `masks.rows`, the table that all sequences share."""
 
     @property
     def budget_left(self) -> int:
@@ -106,14 +99,13 @@ class Constrainer:
 
     def mask(self) -> NDArray[np.bool_]:
         """Which of the 512 codes may come next; none, once the body is done."""
-        return np.frombuffer(self._row.allowed, np.bool_)
+        return np.frombuffer(self.row.allowed, np.bool_)
 
     def advance(self, code: int) -> None:
         """Take the next code. Raises `LanguageError` if the mask does not allow it."""
-        move = self._state.moves[code] if 0 <= code < CODES_MAX else None
-        if move is None or not self._row.allowed[code]:
+        if not (0 <= code < CODES_MAX and self.row.allowed[code]):
             raise LanguageError(f"{codes.name(code)} may not stand here: the mask excludes it")
-        cost, pushed, ends, _ = move
+        cost, pushed, ends, _ = self._state.moves[code]
         slack = self._slack = self._slack - cost
         given = self._codes
         given.append(code)
@@ -127,9 +119,9 @@ class Constrainer:
         self._state = state
         # With much slack most masks depend on one number at most.
         if slack >= state.tight and len(given) < self._safe:
-            self._row = state.ample[self._seen * state.counts] or self._find_row()
+            self.row = state.ample[self._seen * state.counts] or self._find_row()
         else:
-            self._row = self._find_row()
+            self.row = self._find_row()
 
     # ------------------------------------------------------------------------------------ steps
 
@@ -139,12 +131,10 @@ class Constrainer:
             self.done = True
             return state
         self.steps += 1
-        replay, given, bare = self._replay, self._codes, self._bare
-        if replay is not None:
-            if bare and len(given) == len(bare) and ATOM <= min(given) <= max(given) < FIRST_MACRO:
-                replay.play(replay.step_of(tuple([code - ATOM for code in given])))
-            else:
-                replay.play(self._read_step(replay))
+        if self._replay is not None:
+            results = self._integers() if self._bare else None
+            step = self._replay.step_of(results) if results else self._read_step(self._replay)
+            self._replay.play(step)
             self._reader.line += 1
         return self._begin()
 
@@ -167,6 +157,28 @@ class Constrainer:
         found = self._automaton.steps.get((mode, bare, implied))
         return found or self._automaton.step(mode, bare, implied)
 
+    def _integers(self) -> tuple[Term, ...] | None:
+        """The bare results, where they are integers or a list of them: all values are known."""
+        given = self._codes
+        listed = given[0] == _LIST
+        if listed:
+            given = given[1:-1]
+        if given and (min(given) < NEG or max(given) >= FIRST_MACRO):
+            return None
+        found: list[Term] = ["list"] if listed else []
+        known, inside = iter(self._long), False
+        for code in given:
+            if code < LAST_DIGIT:
+                inside = True
+            elif inside or REFERENCE <= code < ATOM:
+                found.append(next(known))
+                inside = False
+            else:
+                found.append(code - (ATOM if code >= ATOM else LAST_DIGIT))
+        if self._long:
+            self._reader.recent[:] = self._recent
+        return (tuple(found),) if listed else tuple(found)
+
     def _read_step(self, replay: Replay) -> Step:
         """The step that the codes since the last one spell, read as `unpack` does."""
         reader, grammar = self._reader, self._grammar
@@ -188,7 +200,7 @@ class Constrainer:
     def _end_integer(self, code: int) -> None:
         """An integer of two codes or more, or one of H, ends with `code`, the last one taken."""
         if code in REFERENCES:
-            value = self._recent[codes.REFERENCE - code - 1]
+            value = self._recent[REFERENCE - code - 1]
         else:
             value = self._finished(code, len(self._codes) - 1)
         self._long.append(value)
@@ -208,10 +220,10 @@ class Constrainer:
     def _finished(self, code: int, end: int) -> int:
         """The integer that `code` finishes at place `end`; digits and a sign may stand before."""
         low, count = self._digits(end)
-        digit = code - ATOM if code in ATOMS else code - codes.LAST_DIGIT
+        digit = code - ATOM if code in ATOMS else code - LAST_DIGIT
         value: int = low + digit * 10**count
         before = end - count - 1
-        return -value if before >= 0 and self._codes[before] == codes.NEG else value
+        return -value if before >= 0 and self._codes[before] == NEG else value
 
     # ------------------------------------------------------------------------------------ masks
 
@@ -237,7 +249,7 @@ class Constrainer:
         """The mask of a state; `room` is how many nodes more this step may have."""
         allowed = bytearray(CODES_MAX)
         for code, move in enumerate(state.moves):
-            if move is not None and move.cost <= self._slack and move.room <= room:
+            if move.cost <= self._slack and move.room <= room:
                 allowed[code] = state.uses == FREE or NEEDED.get(code, 0) <= seen
         if state.uses == UPPER and self._slack < fractions.TIGHT:
             self._keep_divisible(state, allowed)
@@ -251,24 +263,24 @@ class Constrainer:
 
     def _keep_divisible(self, state: State, allowed: bytearray) -> None:
         """Exclude numerators below which no denominator fits any more."""
-        for code in range(codes.LAST_DIGIT, FIRST_MACRO):
-            move = state.moves[code]
-            if allowed[code] and move is not None:
+        for code in range(LAST_DIGIT, FIRST_MACRO):
+            if allowed[code]:
                 if code in REFERENCES:
-                    value = self._recent[codes.REFERENCE - code - 1]
+                    value = self._recent[REFERENCE - code - 1]
                 else:
                     value = self._finished(code, len(self._codes))
-                allowed[code] = fractions.fits(value, self._slack - move.cost, self._reader.atoms)
+                left = self._slack - state.moves[code].cost
+                allowed[code] = fractions.fits(value, left, self._reader.atoms)
 
     def _below(self) -> bytes:
         """The mask in a denominator."""
         low, count = self._digits(len(self._codes))
         end = len(self._codes) - count - 1
         over, before = self._codes[end], self._codes[end - 1]
-        if over in REFERENCES or before in DIGITS or before == codes.NEG:
+        if over in REFERENCES or before in DIGITS or before == NEG:
             above = self._long[-1]
         else:
-            above = over - ATOM if over in ATOMS else over - codes.LAST_DIGIT
+            above = over - ATOM if over in ATOMS else over - LAST_DIGIT
         left = self._slack + self._automaton.weight(self._state.name)[0]
         return fractions.below(above, low, count, left, self._recent[::-1], self._reader.atoms)
 

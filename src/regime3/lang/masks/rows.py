@@ -19,7 +19,10 @@ ROWS_MAX: Final = 1 << 15
 
 
 class Row:
-    """Which codes may come next. `allowed[code]` is 1 or 0; `place` is its row in the table."""
+    """Which codes may come next. `allowed[code]` is 1 or 0; `place` is its row in the table.
+
+    A place of -1 was forgotten: `Rows.put` gives a new one.
+    """
 
     __slots__ = ("allowed", "place")
 

@@ -1,6 +1,12 @@
-"""Replay of `follows`: syllogisms whose classes all have members, or a counter-model.
+"""Replay of `follows`: syllogisms whose classes all have members, line by line, or a counter-model.
 
-A wrong step leaves an empty line, which nobody may cite. Nothing is foreseen here.
+    state = Follows(problem)
+    state.play(("celarent", "l1", "l2", ("no", "c1", "c2")))     # None, or a Finding
+
+Lines are the premises, then every step, right or wrong. After a wrong step the state is a pure
+function of what was played, as everywhere (SPEC.md, section 5): if the cited lines fit the rule,
+its result is believed and stands; else the line is empty, which nobody may cite. Nothing is
+foreseen here.
 """
 
 from __future__ import annotations
@@ -9,9 +15,9 @@ from typing import Any, Final
 
 from regime3.lang.canon import make
 from regime3.lang.problem import Problem, Step
-from regime3.lang.replay.finding import Finding
+from regime3.lang.replay.finding import Finding, shown
 from regime3.lang.signature import Slots
-from regime3.lang.terms import Term, show
+from regime3.lang.terms import Term
 
 Pattern = tuple[str, str, str]
 
@@ -30,27 +36,29 @@ class Follows:
     """Lines so far; an empty one is None."""
 
     def __init__(self, problem: Problem, strategy: int = 0) -> None:
-        self.problem = problem
+        assert problem.goal is not None
+        self._premises = problem.premises
+        self._goal: Term = problem.goal
+        self._constants = problem.constants
         self._lines: list[Term | None] = list(problem.premises)
 
     def play(self, step: Step) -> Finding | None:
-        """What is wrong with the step, or None; then its line stands, empty if it is wrong."""
-        finding = self._check(step)
-        self._lines.append(None if finding else step[-1])
-        return finding
-
-    def _check(self, step: Step) -> Finding | None:
+        """What is wrong with the step, or None; then it has its line."""
         rule, *lines, result = step
-        cited: list[Any] = [self._lines[int(line[1:]) - 1] for line in lines]
-        if None in cited:
-            return Finding("a line that holds", lines[cited.index(None)])
+        cited = [self._line(line) for line in lines]
+        finding = _misfit(rule, lines, cited)
+        if finding is not None:
+            self._lines.append(None)
+            return finding
+        self._lines.append(result)
         if rule == "absurd":
-            return _absurd(*cited)
+            return None
         right = conclusions(rule, *cited)
-        if not right:
-            shown = " and ".join(show(each) for each in cited)
-            return Finding(f"premises of {rule}", shown)
-        return None if result in right else Finding(show(right[0]), show(result))
+        return None if result in right else Finding(shown(right[0]), shown(result))
+
+    def _line(self, line: str) -> Term | None:
+        number = int(line[1:])
+        return self._lines[number - 1] if 1 <= number <= len(self._lines) else None
 
     # ------------------------------------------------------------ prediction and answer
 
@@ -68,23 +76,27 @@ class Follows:
 
     def implied(self) -> Term | None:
         """yes once the goal stands on a line."""
-        return "yes" if self.problem.goal in self._lines else None
+        return "yes" if self._goal in self._lines else None
 
     def answer(self, term: Term) -> Finding | None:
         """What is wrong with this answer here, or None."""
-        goal = self.problem.goal
-        assert goal is not None
         if term == "yes":
-            return None if goal in self._lines else Finding(f"{show(goal)} on a line", "yes")
+            return (
+                None
+                if self._goal in self._lines
+                else Finding(f"{shown(self._goal)} on a line", "yes")
+            )
         assert isinstance(term, tuple)
         elements = [set(element[1:]) for element in term[1:]]
-        for number in range(self.problem.constants):
+        for number in range(self._constants):
             if not any(f"c{number}" in element for element in elements):
-                return Finding(f"a member of c{number}", show(term))
-        for premise in self.problem.premises:
+                return Finding(f"a member of c{number}", shown(term))
+        for premise in self._premises:
             if not is_true(premise, elements):
-                return Finding(f"{show(premise)} true", show(term))
-        return Finding(f"{show(goal)} false", show(term)) if is_true(goal, elements) else None
+                return Finding(f"{shown(premise)} true", shown(term))
+        if is_true(self._goal, elements):
+            return Finding(f"{shown(self._goal)} false", shown(term))
+        return None
 
 
 def is_true(statement: Any, elements: list[set[str]]) -> bool:
@@ -95,6 +107,29 @@ def is_true(statement: Any, elements: list[set[str]]) -> bool:
         return outside is (form == "some-not")
     both = any(a in element and b in element for element in elements)
     return both is (form == "some")
+
+
+# ---------------------------------------------------------------- rules
+
+
+def _misfit(rule: str, lines: list[Any], cited: list[Any]) -> Finding | None:
+    """Why the rule can draw nothing from these lines, or None."""
+    if None in cited:
+        return Finding("a line that holds", lines[cited.index(None)])
+    if rule == "absurd":
+        a, b = cited
+        # no and some are sorted, so that statements about the same classes name them alike.
+        fits = CONTRARY.get(a[0]) == b[0] and a[1:] == b[1:]
+    else:
+        fits = bool(conclusions(rule, *cited))
+    return None if fits else Finding(_wanted(rule), shown(*cited))
+
+
+def _wanted(rule: str) -> str:
+    """The premises of a rule, in words."""
+    if rule in MOODS:
+        return ", ".join(" ".join(pattern) for pattern in MOODS[rule][:2])
+    return {"sub-all": "all A B", "sub-no": "no A B"}.get(rule, "all, some-not or no, some of A B")
 
 
 def conclusions(rule: str, *cited: Any) -> list[Term]:
@@ -108,8 +143,9 @@ def conclusions(rule: str, *cited: Any) -> list[Term]:
     found: list[Term] = []
     for major in _readings(cited[0], first):
         for minor in _readings(cited[1], second):
-            if major["M"] == minor["M"]:
-                bound = major | minor
+            bound = major | minor
+            # A statement never names one class twice: S and P differ, or nothing follows.
+            if major["M"] == minor["M"] and bound["S"] != bound["P"]:
                 found.append(make(form, *[bound[name] for name in names]))
     return found
 
@@ -121,10 +157,3 @@ def _readings(statement: Any, pattern: Pattern) -> list[dict[str, Any]]:
         return []
     ways = [(a, b), (b, a)] if form in ("no", "some") else [(a, b)]
     return [{pattern[1]: x, pattern[2]: y} for x, y in ways]
-
-
-def _absurd(a: Any, b: Any) -> Finding | None:
-    """all A B with some-not A B, or no A B with some A B."""
-    if CONTRARY.get(a[0]) == b[0] and a[1:] == b[1:]:
-        return None
-    return Finding("two statements that contradict each other", f"{show(a)} and {show(b)}")
