@@ -26,13 +26,13 @@ from typing import Any
 
 from regime3 import config, disk
 from regime3.clock import SystemClock
-from regime3.demo import problem
 from regime3.genesis import found_lab
 from regime3.model.nano import build_nano
 from regime3.paths import Lab
 from regime3.records.checkpoint import Seal
 from regime3.spool import Spool
 from regime3.vault import Vault
+from tests.additions import problem
 
 SMALL: dict[str, Any] = {
     "model.name": "nano",

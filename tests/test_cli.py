@@ -12,11 +12,11 @@ import typer
 from typer.testing import CliRunner
 
 from regime3.cli.app import app
-from regime3.demo import problem
 from regime3.errors import InputRefused, LabError, Regime3Error, SealMissing, SettingsError
 from regime3.genesis import found_lab
 from regime3.model.nano import build_nano
 from regime3.paths import Lab
+from tests.additions import problem
 
 runner = CliRunner()
 LONG_RUNNING = {"trainer", "web", "up", "top"}

@@ -1,16 +1,14 @@
 """The demo: the main job, whole, on the nano model and on problems it makes itself.
 
-`r3 demo` founds a nano lab, drops a file of additions with their working into its inbox, keeps
-held-out ones for validation, and lets the real supervisor and worker train to the end of it; the
-live page is up meanwhile. Run it again and it trains on the next file. The problems are only as
-good as a demo needs: the real task families live elsewhere.
+`r3 demo` founds a lab on the nano model of the package, drops a lesson of the task families into
+its inbox, keeps held-out problems for validation, and lets the real supervisor and worker train to
+the end of it; the live page is up meanwhile. Run it again and it trains on the next lesson. Its
+held-out answers are judged by the checker, step by step.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import random
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -23,13 +21,20 @@ from regime3.daemon import Supervisor
 from regime3.errors import Unavailable
 from regime3.paths import SETTINGS_NAME, Lab
 from regime3.roles import command_of, end_roles
+from regime3.tasks.family import Split
 
-ROWS = 12_000
+ROWS = 6_000
 VALIDATION_ROWS = 64
+LEVELS_MAX = 4
+LESSONS = 12
+"""The schedule's files: a demo run often enough goes from English to codes."""
 DEMO_SETTINGS: Mapping[str, Any] = {
     # A minute of training earns few answers at the usual 2 %; a demo may look more often.
     "validation.time_share_max": 0.1,
     "validation.preview_rows": 32,
+    "validation.preview_tokens_max": 160,
+    # The package's weights are past the rate that untrained ones want.
+    "train.learning_rate": 5e-4,
 }
 LINE_S = 5.0
 DEMO_S_MAX = 1800.0
@@ -74,28 +79,6 @@ def _figure(value: float | None, form: str = ".3f") -> str:
     return "not known" if value is None else format(value, form)
 
 
-def problem(split: str, index: int) -> dict[str, object]:
-    """One addition with its working, as a chat row. Splits are disjoint by the sum's operands."""
-    attempt = 0
-    while True:
-        key = hashlib.sha256(f"demo|{split}|{index}|{attempt}".encode()).digest()
-        a, b = random.Random(key).randrange(100), random.Random(key[::-1]).randrange(100)
-        held_out = hashlib.sha256(f"{a}+{b}".encode()).digest()[0] < 16
-        if held_out == (split == "validation"):
-            break
-        attempt += 1
-    ones = a % 10 + b % 10
-    carry = f" carry {ones // 10}" if ones > 9 else ""
-    tens = a // 10 + b // 10 + ones // 10
-    thought = f"{a % 10}+{b % 10}={ones}{carry}; {a // 10}+{b // 10}+{ones // 10}={tens}"
-    return {
-        "messages": [
-            {"role": "user", "content": f"What is {a} + {b}?"},
-            {"role": "assistant", "reasoning_content": thought, "content": str(a + b)},
-        ]
-    }
-
-
 def prepare(root: Path, tell: Callable[[str], None], rows: int = ROWS) -> Lab:
     """The demo lab, founded if it is not there, with a fresh file of problems in its inbox."""
     lab = Lab(root.absolute())
@@ -105,19 +88,25 @@ def prepare(root: Path, tell: Callable[[str], None], rows: int = ROWS) -> Lab:
 
         tell(f"making a nano lab in {root} …")
         found_lab(lab.root, build_nano, {**NANO_SETTINGS, **DEMO_SETTINGS}, "nano")
-        held_out = _lines("validation", range(VALIDATION_ROWS))
-        disk.write_text(lab.validation / "additions.jsonl", held_out)
+        disk.write_text(lab.validation / "tasks.jsonl", _lines(0, VALIDATION_ROWS, "heldout"))
     number = len(list(lab.meta_root.glob("[0-9a-f]*")))
-    name = f"additions-{number:03d}.jsonl"
-    text = _lines(f"train-{number}", range(rows))
-    disk.write_text(lab.inbox / name, text)
+    name = f"lesson-{number:03d}.jsonl"
+    disk.write_text(lab.inbox / name, _lines(number, rows, "train"))
     tell(f"{rows} problems in {root}/inbox/{name}")
     return lab
 
 
-def _lines(split: str, indices: range) -> str:
-    rows = (problem(split.split("-")[0] if split == "validation" else split, i) for i in indices)
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def _lines(number: int, rows: int, split: Split) -> str:
+    """A lesson as JSONL. What is held out is in codes, where the schedule leads."""
+    from regime3.lang import codebook
+    from regime3.tasks.lessons import lesson
+
+    plan = "pure" if split == "heldout" else "transitional"
+    found = lesson(
+        number % LESSONS, LESSONS, rows, codebook.shipped(),
+        plan=plan, split=split, levels_max=LEVELS_MAX, start=number * rows,
+    )  # fmt: skip
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
 
 
 def run(root: Path, rows: int, tell: Callable[[str], None]) -> Result:

@@ -4,17 +4,17 @@ own tokens, trace by trace."""
 from __future__ import annotations
 
 import lzma
-from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
 
 from regime3 import tasks
+from regime3.bench import qwen
 from regime3.lang.english import plain, results_only, terse
 
 RATIO_MAX = 2.5
 PER_LEVEL = 3
-QWEN3 = Path(__file__).parent.parent / "fixtures" / "qwen3" / "tokenizer.json.xz"
+QWEN3 = qwen.folder() / "tokenizer.json.xz"
 
 
 @pytest.fixture(scope="module")

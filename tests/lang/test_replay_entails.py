@@ -1,9 +1,11 @@
-"""Natural deduction: rules exactly as specified and sound by truth tables; boxes and lines."""
+"""Bodies of entails: every verdict, lines and boxes, wrong steps, counter-models."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from copy import copy
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -15,6 +17,7 @@ from regime3.lang.check import check, check_text
 from regime3.lang.problem import problem_of, read_body, read_problem
 from regime3.lang.replay.deduction import DEDUCTIONS
 from regime3.lang.replay.entails import Entails
+from regime3.lang.terms import size
 from tests.lang import judge
 from tests.lang.corpus import lines
 from tests.lang.generate import random_body, random_problem
@@ -52,196 +55,6 @@ def test_the_data_has_each_rule_accepted_and_rejected() -> None:
     assert wrong == rules - {"assume"}
 
 
-# ---------------------------------------------------- each rule against the specification's table
-
-
-def _not(p: Any) -> Any:
-    return ("not", p)
-
-
-def _denies_just_one(o: Any, n: Any, r: Any) -> bool:
-    if o[0] != "or":
-        return False
-    denied = [d for d in o[1:] if n == _not(d) or d == _not(n)]
-    return len(denied) == 1 and canonical(("or", *[d for d in o[1:] if d not in denied])) == r
-
-
-def _among(name: str, some: Any, all_of_them: Any) -> bool:
-    def parts(p: Any) -> set[Any]:
-        return set(p[1:]) if p[0] == name else {p}
-
-    return parts(some) <= parts(all_of_them)
-
-
-TABLE: dict[str, Any] = {
-    "mp": lambda i, a, r: i == ("imp", a, r),
-    "mt": lambda i, n, r: n[0] == r[0] == "not" and i == ("imp", r[1], n[1]),
-    "and-i": lambda a, b, r: r == canonical(("and", a, b)),
-    "ds": _denies_just_one,
-    "iff-i": lambda i, j, r: (
-        i[0] == "imp" and j == ("imp", i[2], i[1]) and r == canonical(("iff", i[1], i[2]))
-    ),
-    "bot": lambda a, n, r: n == _not(a),
-    "and-e": lambda p, r: _among("and", r, p),
-    "or-i": lambda p, r: r[0] == "or" and _among("or", p, r),
-    "iff-e": lambda p, r: r[0] == "imp" and p in (("iff", r[1], r[2]), ("iff", r[2], r[1])),
-    "efq": lambda p, r: p == "false",
-    "dn": lambda p, r: r == _not(_not(p)) or p == _not(_not(r)),
-}
-"""Rules without boxes, written as the specification writes them; cases stands below."""
-
-POOL: list[Any] = list(
-    read_problem(
-        """(entails (given false c0 c1 (not c0) (not c1) (not (not c0)) (not (not c1))
-        (not (and c0 c1)) (and c0 c1) (and c0 c1 (not c0)) (and c0 (not c0)) (or c0 c1)
-        (or c0 (not c1)) (or c0 (not (not c0))) (or c0 c1 (not c0)) (imp c0 c1) (imp c1 c0)
-        (imp c0 (not c1)) (imp (not c0) c1) (imp c1 false) (imp (and c0 c1) c0) (imp c0 c0)
-        (iff c0 c1) (iff c0 (not c0)) (iff c0 c0)) false)"""
-    ).premises
-)
-"""Propositions of two constants that rules can link in many ways."""
-
-
-def _worlds(*propositions: Any, constants: int = 2) -> set[tuple[bool, ...]]:
-    """Where all of them hold."""
-    return {
-        world
-        for world in product((False, True), repeat=constants)
-        if all(judge.holds(each, world) for each in propositions)
-    }
-
-
-def _follows(premises: Any, conclusion: Any, constants: int = 2) -> bool:
-    return _worlds(*premises, constants=constants) <= _worlds(conclusion, constants=constants)
-
-
-def _state(*premises: Any) -> Entails:
-    return Entails(problem_of(("entails", ("given", *premises, "c0", "c1"), "c0")))
-
-
-@pytest.mark.parametrize(
-    "rule", [rule for rule in TABLE if len(signature.RULES["entails"][rule].operands) == 2]
-)
-def test_a_rule_of_two_lines_is_right_just_where_the_table_says(rule: str) -> None:
-    found = 0
-    for a, b in product(POOL, repeat=2):
-        state = _state(a, b)
-        for result in ["false"] if rule == "bot" else POOL:
-            step = (rule, "l1", "l2") if rule == "bot" else (rule, "l1", "l2", result)
-            right = state.play(step) is None
-            assert right == bool(TABLE[rule](a, b, result)), (rule, a, b, result)
-            if right:
-                found += 1
-                assert _follows([a, b], result)
-    assert found >= 5
-
-
-@pytest.mark.parametrize("rule", ["and-e", "or-i", "iff-e", "efq", "dn"])
-def test_a_rule_of_one_line_is_right_just_where_the_table_says(rule: str) -> None:
-    found = 0
-    for a, result in product(POOL, repeat=2):
-        right = _state(a).play((rule, "l1", result)) is None
-        assert right == bool(TABLE[rule](a, result)), (rule, a, result)
-        if right:
-            found += 1
-            assert _follows([a], result)
-    assert found >= 4
-
-
-def test_cases_is_right_just_where_the_table_says() -> None:
-    found = 0
-    implications = [each for each in POOL if each[0] == "imp"]
-    others = ["c0", ("iff", "c0", "c1")]
-    for o, i, j in product(
-        [p for p in POOL if p[0] in ("or", "and")], *[implications + others] * 2
-    ):
-        state = _state(o, i, j)
-        for result in POOL:
-            right = state.play(("cases", "l1", "l2", "l3", result)) is None
-            wanted = False
-            if o[0] == "or" and len(o) == 3:
-                wanted = {i, j} == {("imp", o[1], result), ("imp", o[2], result)}
-            assert right == wanted, (o, i, j, result)
-            if right:
-                found += 1
-                assert _follows([o, i, j], result)
-    assert found >= 4
-
-
-# ---------------------------------------------------------------------- boxes, by random proofs
-
-
-def _statement(step: Any) -> Any:
-    return "false" if step[0] == "bot" else step[-1]
-
-
-def _proposed(rng: random.Random, stated: list[Any], open_lines: list[int]) -> Any:
-    """A step that has a chance of being right: results are built from what it cites."""
-    rule = rng.choice([*DEDUCTIONS, "assume", "imp-i", "raa", "bot", "imp-i"])
-    if rule == "assume":
-        return (rule, rng.choice(POOL))
-    numbers = [rng.randrange(len(stated)) + 1 for _ in signature.RULES["entails"][rule].operands]
-    if rule in ("imp-i", "raa") and open_lines and rng.random() < 0.9:
-        numbers[0] = open_lines[-1]
-    operands = [f"l{number}" for number in numbers]
-    if rule == "bot":
-        return (rule, *operands)
-    cited = [stated[number - 1] for number in numbers]
-    parts = [part for each in cited if isinstance(each, tuple) for part in each[1:]]
-    near = [*cited, *parts, *map(_not, cited), *map(_not, parts)]
-    a, b = cited[0], cited[-1]
-    near += [canonical((name, a, b)) for name in ("and", "or", "imp", "iff")] * 2
-    return (rule, *operands, rng.choice(near))
-
-
-def _is_right(problem: Any, steps: list[Any]) -> bool:
-    """Whether the last step is right after the others, which are."""
-    state = Entails(problem)
-    return [state.play(step) for step in steps][-1] is None
-
-
-def random_proofs(proofs: int, seed: str = "0", steps_max: int = 16) -> Counter[str]:
-    """Grow proofs by steps that the replay calls right, and judge each by truth tables.
-
-    Returns how many right steps each rule had. `proofs` may be large: see the module's tests.
-    """
-    found: Counter[str] = Counter()
-    for number in range(proofs):
-        rng = random.Random(f"{seed}|{number}")
-        premises = rng.sample(POOL[1:], rng.randint(0, 3))
-        problem = problem_of(("entails", ("given", *premises), ("and", "c0", "c1")))
-        steps: list[Any] = []
-        stated = list(problem.premises)
-        assumptions: list[tuple[int, Any]] = []
-        for _ in range(120):
-            step = (
-                _proposed(rng, stated, [line for line, _ in assumptions])
-                if stated
-                else ("assume", rng.choice(POOL))
-            )
-            if not _is_right(problem, [*steps, step]):
-                continue
-            steps.append(step)
-            stated.append(_statement(step))
-            found[step[0]] += 1
-            if step[0] == "assume":
-                assumptions.append((len(stated), step[1]))
-                continue
-            if step[0] in ("imp-i", "raa"):
-                assumptions.pop()
-            grounds = [*premises, *[proposition for _, proposition in assumptions]]
-            assert _follows(grounds, _statement(step)), (premises, steps)
-            if len(steps) == steps_max:
-                break
-    return found
-
-
-def test_every_step_that_is_right_follows_from_premises_and_open_assumptions() -> None:
-    found = random_proofs(120)
-    assert all(found[rule] >= 10 for rule in ("mp", "imp-i", "raa", "bot", "and-i", "or-i", "efq"))
-    assert found.total() > 1000
-
-
 # ---------------------------------------------------------------------- lines and boxes
 
 
@@ -257,7 +70,7 @@ def test_premises_and_all_steps_count_as_lines() -> None:
         ("val", "c0", "false"),  # l4, wrong
         ("efq", "l1", "c1"),  # l5, wrong
         ("mp", "l2", "l1", "c1"),  # l6
-        ("dn", "l6", _not(_not("c1"))),  # l7
+        ("dn", "l6", ("not", ("not", "c1"))),  # l7
         ("dn", "l7", "c1"),
     )
     assert right == [True, False, False, True, True, True]
@@ -336,7 +149,7 @@ def test_a_wrong_result_is_believed_where_the_operands_fit(
     state = Entails(read_problem(f"(entails (given {premises}) (imp (and c0 c1) c2))"))
     line = f"l{len(state._premises) + 1}"
     assert state.play(wrong) is not None
-    assert (state.play(("dn", line, _not(_not("c2")))) is None) is cited
+    assert (state.play(("dn", line, ("not", ("not", "c2")))) is None) is cited
 
 
 def test_a_goal_that_is_believed_is_implied() -> None:
@@ -404,7 +217,7 @@ def test_a_line_that_is_not_there_is_a_finding(line: str) -> None:
 
 def test_no_typed_step_makes_the_replay_raise() -> None:
     findings = 0
-    for seed in range(150):
+    for seed in range(60):
         rng = random.Random(f"typed|{seed}")
         problem = random_problem(rng, "entails")
         body = random_body(rng, problem, 30)
@@ -414,7 +227,7 @@ def test_no_typed_step_makes_the_replay_raise() -> None:
         findings += state.answer(body[-1][1]) is not None
         implied = state.implied()
         assert implied is None or implied == "yes" or len(implied) == problem.constants + 1
-    assert findings > 300
+    assert findings > 120
 
 
 # ---------------------------------------------------------------------- counter-models
@@ -425,7 +238,7 @@ def test_counter_models_are_those_of_the_truth_table(seed: int) -> None:
     rng = random.Random(f"counter|{seed}")
     problem = random_problem(rng, "entails")
     if problem.constants > 5:
-        problem = problem_of(("entails", ("given", *rng.sample(POOL, 3), "c1"), "c0"))
+        problem = problem_of(("entails", ("given", **MEET, "c1"), "c0"))
     state = Entails(problem)
     for world in product((False, True), repeat=problem.constants):
         premises = all(judge.holds(each, world) for each in problem.premises)
@@ -437,7 +250,7 @@ def test_counter_models_are_those_of_the_truth_table(seed: int) -> None:
 @pytest.mark.parametrize("strategy", [0, 1, 2])
 def test_nothing_is_foreseen(strategy: int) -> None:
     state = Entails(read_problem("(entails (given (or c0 c1) c0) (not c1))"), strategy)
-    for step in [("try", "true", "true"), ("val", _not("c1"), "false")]:
+    for step in [("try", "true", "true"), ("val", ("not", "c1"), "false")]:
         assert state.expects() is None
         assert state.bare(step) is None
         assert state.play(step) is None

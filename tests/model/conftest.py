@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import lzma
-from pathlib import Path
 from typing import Any
 
 import pytest
 from transformers import AutoTokenizer
 
+from regime3.bench import qwen
 from regime3.config import Examples
 from regime3.model import nano_tokenizer
 from regime3.model.chat import ChatRenderer
-
-QWEN3 = Path(__file__).parent.parent / "fixtures" / "qwen3"
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +21,7 @@ def nano() -> Any:
 @pytest.fixture(scope="session")
 def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("qwen3")
-    for packed in QWEN3.glob("*.xz"):
-        (folder / packed.stem).write_bytes(lzma.decompress(packed.read_bytes()))
+    qwen.unpack(folder)
     return AutoTokenizer.from_pretrained(folder)
 
 

@@ -16,7 +16,6 @@ import pytest
 
 from regime3 import config, disk
 from regime3.clock import SystemClock
-from regime3.demo import problem
 from regime3.genesis import found_lab
 from regime3.model.nano import build_nano
 from regime3.paths import Lab
@@ -24,6 +23,7 @@ from regime3.records.checkpoint import Seal
 from regime3.spool import Spool
 from regime3.spool.books import Books
 from regime3.vault import Vault
+from tests.additions import problem
 from tests.soak import SMALL
 
 WAIT_S_MAX = 180.0

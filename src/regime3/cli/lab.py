@@ -21,6 +21,10 @@ def init(
     nano: Annotated[
         bool, typer.Option("--nano", help="The tiny model that ships with r3.")
     ] = False,
+    codes: Annotated[
+        bool,
+        typer.Option("--codes", help="Give the model the codes of regime 3; the nano has them."),
+    ] = False,
     set_: SetOption = None,
     json: Json = False,
 ) -> None:
@@ -37,7 +41,7 @@ def init(
     model_name = "nano" if nano else Path(str(model)).name
     if not json:
         console.print(f"reading {model_name} …")
-    seal = found_lab(root.absolute(), writer_of(model), overrides, model_name)
+    seal = found_lab(root.absolute(), writer_of(model, codes), overrides, model_name)
     show(
         {"lab": str(root), "model": model_name, "checkpoint": seal.number},
         json,
@@ -48,7 +52,7 @@ def init(
     )
 
 
-def writer_of(model: str | None) -> Any:
+def writer_of(model: str | None, codes: bool = False) -> Any:
     """What fills a base model's folder; None is the nano model. Torch is imported only then."""
 
     def write(target: Path) -> None:
@@ -57,9 +61,10 @@ def writer_of(model: str | None) -> Any:
 
             build_nano(target)
         else:
+            from regime3.lang import codebook
             from regime3.model.importing import import_model
 
-            import_model(model, target)
+            import_model(model, target, codebook.shipped() if codes else None)
 
     return write
 

@@ -48,7 +48,7 @@ def _checked_row(trace: Trace, book: Codebook) -> dict[str, Any]:
     judged = judge_row(trace.row, book)
     return {
         "problem": trace.problem,
-        "accepted": judged.right,
+        "accepted": judged.valid,
         "index": judged.index,
         "steps": judged.steps,
         "expected": judged.expected,

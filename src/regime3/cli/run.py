@@ -66,7 +66,7 @@ def up(
 
 def demo(
     lab: LabOption = None,
-    rows: Annotated[int, typer.Option(help="Practice problems to train on.")] = 12_000,
+    rows: Annotated[int, typer.Option(help="Practice problems to train on.")] = 6_000,
     json: Json = False,
 ) -> None:
     """Make a nano lab, train it on its own problems to the end, and say where to look."""

@@ -152,12 +152,13 @@ class _Table:
         found = self._spare.like(scores)
         if self.side_by_side and scores.device.type == "cpu" and scores.dtype == torch.float32:
             # A third of torch's time at 64 rows, and no threads to wait for.
-            given, made = scores.numpy(), found.numpy()
+            given, made = scores.detach().numpy(), found.numpy()
             masks = self.added.numpy().take(places, axis=0, mode="clip")
             np.add(given[:, self.codes], masks, out=made[:, self.codes])
         else:
             added = self.added.index_select(0, torch.from_numpy(places).to(self.device))
-            found.index_copy_(1, self.columns, scores.index_select(1, self.columns) + added)
+            kept = scores.index_select(1, self.columns) + added.to(scores.dtype)
+            found.index_copy_(1, self.columns, kept)
         ends = self.added_to_ends.index_select(0, torch.from_numpy(due).to(self.device))
         for column, end in enumerate(self.ends):
             torch.add(scores[:, end], ends[:, column], out=found[:, end])

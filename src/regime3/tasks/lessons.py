@@ -34,16 +34,20 @@ def lesson(
     plan: str = "transitional",
     split: Split = "train",
     levels_max: int = 10,
+    start: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The rows of file `number` (from 0) of `files`."""
+    """The rows of file `number` (from 0) of `files`.
+
+    `start` is the first index of their problems; else files of one length never share any.
+    """
+    first = number * rows if start is None else start
     families = list(tasks.FAMILIES)
     weights = level_weights(number / max(1, files - 1), levels_max)
     for place in range(rows):
-        draw = Draw(f"lesson|{plan}|{number}|{place}")
+        draw = Draw(f"lesson|{plan}|{number}|{first + place}")
         family = families[place % len(families)]
         level = _weighted(weights, draw)
-        # Files and places never share an index, so a problem is drawn once in a run.
-        sample = tasks.sample(family, level, split, number * rows + place)
+        sample = tasks.sample(family, level, split, first + place)
         form = schedule.choose(plan, number, files, f"{family}|{level}|{place}")
         if form.source is None:
             yield row(sample, form.target, book)

@@ -1,0 +1,207 @@
+"""An untrained model under masks writes bodies that decode, each row its own problem's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from regime3.errors import LanguageError, ModelError
+from regime3.lang.codes import CODE, CODES_MAX, read_tokens, token
+from regime3.lang.masks import Constrainer
+from regime3.lang.problem import body_of, read_problem
+from regime3.lang.unpack import Unpacker
+from regime3.model.constrain import CodesOnly, Fence, code_tokens
+from regime3.model.generate import greedy
+from tests.lang.sampling import PROBLEMS, books
+
+BOOK = books()["with macros"]
+PAD, END, MARK, FIRST = 0, 1, 2, 40
+TOKENS = range(FIRST, FIRST + CODES_MAX)
+VOCABULARY = FIRST + CODES_MAX + 8
+PROBLEM = {name: read_problem(text) for name, text in PROBLEMS.items()}
+PROMPTS = [[5 + number] * (1 + number % 4) for number in range(len(PROBLEM))]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    torch.manual_seed(1)
+    config = Qwen3Config(
+        vocab_size=VOCABULARY,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        pad_token_id=PAD,
+        bos_token_id=None,
+        eos_token_id=END,
+    )
+    return Qwen3ForCausalLM(config).eval()
+
+
+def rows(budgets: list[int], names: list[str] | None = None) -> list[Constrainer]:
+    """A constrainer for each of the problems."""
+    chosen = names or list(PROBLEM)
+    return [Constrainer(PROBLEM[n], BOOK, b) for n, b in zip(chosen, budgets, strict=True)]
+
+
+def generate(
+    model: Any, prompts: list[list[int]], fence: Fence, **settings: Any
+) -> list[list[int]]:
+    """What each row writes after its prompt, up to its end token."""
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[PAD] * (longest - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    out = model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        logits_processor=[CodesOnly(fence)],
+        **{"max_new_tokens": 36, "do_sample": True, "top_k": 0} | settings,
+    )
+    return [row[: row.index(END)] for row in out[:, longest:].tolist()]
+
+
+def codes_of(written: list[int]) -> list[int]:
+    return [each - FIRST for each in written]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_every_row_of_a_batch_decodes_within_its_budget_and_ends(model: Any, seed: int) -> None:
+    budgets = [3 + 3 * number for number in range(len(PROBLEM))]
+    torch.manual_seed(seed)
+    written = generate(model, PROMPTS, Fence(rows(budgets), TOKENS, [END]))
+    for problem, codes, budget in zip(
+        PROBLEM.values(), map(codes_of, written), budgets, strict=True
+    ):
+        assert len(codes) <= budget
+        body = Unpacker(BOOK).unpack(problem, codes)
+        assert body_of(problem, body) == body
+
+
+def test_a_row_alone_writes_what_it_writes_in_a_batch(model: Any) -> None:
+    budgets = [12] * len(PROBLEM)
+    together = generate(model, PROMPTS, Fence(rows(budgets), TOKENS, [END]), do_sample=False)
+    for name, prompt, written in zip(PROBLEM, PROMPTS, together, strict=True):
+        alone = Fence(rows([12], [name]), TOKENS, [END])
+        assert generate(model, [prompt], alone, do_sample=False) == [written]
+
+
+def test_scattered_tokens_and_other_types_of_numbers_give_the_same_masks() -> None:
+    scores = torch.randn(1, VOCABULARY)
+    scattered = [*range(FIRST + 1, FIRST + CODES_MAX), FIRST]
+    plain = Fence(rows([30], ["gcd"]), TOKENS, [END]).masked([0], scores)
+    for tokens, kind in ((TOKENS, torch.float64), (TOKENS, torch.bfloat16), (scattered, None)):
+        found = Fence(rows([30], ["gcd"]), tokens, [END]).masked([0], scores.to(kind))
+        finite = {list(tokens).index(each) for each in found[0].isfinite().nonzero()[:, 0].tolist()}
+        assert finite == set(codes_of(plain[0].isfinite().nonzero()[:, 0].tolist()))
+        assert found.dtype == (kind or torch.float32)
+
+
+def test_allowed_scores_stay_as_they_are() -> None:
+    scores = torch.randn(2, VOCABULARY)
+    fence = Fence(rows([30, 30], ["gcd", "entails"]), TOKENS, [END])
+    found = fence.masked([0, 1], scores)
+    for row, constrainer in enumerate(fence.rows):
+        allowed = torch.from_numpy(constrainer.mask().copy())
+        assert (
+            found[row, FIRST : FIRST + CODES_MAX][allowed] == scores[row, FIRST:-8][allowed]
+        ).all()
+        assert found[row].isfinite().sum() == allowed.sum()
+        assert (found[row, ~found[row].isfinite()] == -math.inf).all()
+
+
+def test_after_the_answer_only_the_ends_come_in_their_order() -> None:
+    fence = Fence(rows([30], ["gcd"]), TOKENS, [MARK, END])
+    for code in read_tokens("qed A7"):
+        fence.take(0, FIRST + code)
+    for due in (MARK, END, END, END):
+        found = fence.masked([0], torch.randn(1, VOCABULARY))
+        assert found.isfinite().nonzero().tolist() == [[0, due]]
+        fence.take(0, due)
+
+
+def test_rows_that_left_the_batch_are_still_called_by_number() -> None:
+    fence = Fence(rows([30, 30, 30], ["gcd", "entails", "run"]), TOKENS, [END])
+    scores = torch.zeros(3, VOCABULARY)
+    whole = fence.masked(range(3), scores).clone()
+    assert torch.equal(fence.masked([2, 0], scores[:2]), whole[[2, 0]])
+
+
+def test_our_own_decoder_takes_a_fence(model: Any) -> None:
+    class Tokenizer:
+        eos_token_id = END
+
+    fence = Fence(rows([12] * len(PROBLEM)), TOKENS, [END])
+    written = greedy(model, Tokenizer(), PROMPTS, 13, masker=fence.masked, chosen=fence.take)
+    for problem, codes in zip(PROBLEM.values(), map(codes_of, written), strict=True):
+        Unpacker(BOOK).unpack(problem, codes)
+
+
+def test_a_result_that_somebody_holds_is_not_written_over() -> None:
+    fence = Fence(rows([30], ["gcd"]), TOKENS, [END])
+    held = [fence.masked([0], torch.full((1, VOCABULARY), float(n))) for n in range(6)]
+    assert [each.max().item() for each in held] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_row_that_is_replaced_begins_anew() -> None:
+    fence = Fence(rows([30], ["gcd"]), TOKENS, [END])
+    for code in read_tokens("qed A7"):
+        fence.take(0, FIRST + code)
+    fence.replace(0, rows([30], ["gcd"])[0])
+    assert fence.masked([0], torch.zeros(1, VOCABULARY))[0, FIRST + CODE["qed"]].isfinite()
+
+
+def test_codes_that_the_prompt_holds_already_are_taken_first() -> None:
+    fence = Fence(rows([30], ["gcd"]), TOKENS, [END])
+    ids = torch.tensor([[5, 6, FIRST + CODE["qed"]]])
+    found = CodesOnly(fence, starts=[2])(ids, torch.zeros(1, VOCABULARY))
+    assert found[0, FIRST + CODE["A7"]].isfinite()
+    assert not found[0, FIRST + CODE["qed"]].isfinite()
+
+
+def test_what_cannot_be_constrained_is_refused(model: Any) -> None:
+    ids, scores = torch.tensor([[5, 6]]), torch.zeros(1, VOCABULARY)
+    with pytest.raises(ModelError, match="beams cannot be constrained"):
+        generate(model, [[5]], Fence(rows([9], ["gcd"]), TOKENS, [END]), num_beams=2)
+    used = CodesOnly(Fence(rows([9], ["gcd"]), TOKENS, [END]))
+    used(ids, scores)
+    with pytest.raises(ModelError, match="one call of generate"):
+        used(ids, scores)
+    fence = Fence(rows([9], ["gcd"]), TOKENS, [END])
+    with pytest.raises(ModelError, match="is no code"):
+        fence.take(0, END)
+    with pytest.raises(LanguageError, match="excludes"):
+        fence.take(0, FIRST + CODE["end"])
+
+
+def test_a_fence_wants_one_codebook_an_end_and_every_code() -> None:
+    other = Constrainer(PROBLEM["gcd"], books()["strategy 1"], 9)
+    for given, tokens, ends in (
+        ([], TOKENS, [END]),
+        (rows([9], ["gcd"]), TOKENS, []),
+        (rows([9], ["gcd"]), TOKENS[1:], [END]),
+        (rows([9], ["gcd"]), TOKENS, [FIRST]),
+        ([*rows([9], ["gcd"]), other], TOKENS, [END]),
+    ):
+        with pytest.raises(ModelError):
+            Fence(given, tokens, ends)
+
+
+def test_the_tokens_of_codes_are_found_by_name() -> None:
+    class Tokenizer:
+        unk_token_id = None
+
+        def __init__(self, count: int) -> None:
+            self.ids = {token(code): FIRST + code for code in range(count)}
+
+        def convert_tokens_to_ids(self, names: list[str]) -> list[int | None]:
+            return [self.ids.get(name) for name in names]
+
+    assert code_tokens(Tokenizer(CODES_MAX)) == list(TOKENS)
+    with pytest.raises(ModelError, match="the vocabulary has no <E300>"):
+        code_tokens(Tokenizer(300))
