@@ -51,9 +51,9 @@ def test_the_mask_allows_what_unpacking_reads_and_nothing_else(problem: Problem)
     unpacker = Unpacker(book)
     row, draw = Constrainer(problem, book, 1000), random.Random("places")
     codes: list[int] = []
-    while not row.done and len(codes) < 60:
+    while not row.done and len(codes) < 40:
         allowed = row.mask()
-        if draw.random() < 0.2 and not _in_fraction(codes):
+        if draw.random() < 0.15 and not _in_fraction(codes):
             for code in range(CODES_MAX):
                 reads = _reads(unpacker, problem, [*codes, code])
                 assert allowed[code] == reads, (names_text(codes), code)
@@ -127,7 +127,7 @@ def test_the_most_expensive_choices_still_end_in_time(name: str, problem: Proble
         Unpacker(book).unpack(problem, codes)
 
 
-def _follow(problem: str, wish: str, book: str = "strategy 2", budget: int = 5000) -> list[int]:
+def _follow(problem: str, wish: str, book: str = "strategy 2", budget: int = 2200) -> list[int]:
     """The codes, where the wished ones are taken as long as they may be, in that order."""
     wishes = read_tokens(wish)
     codes = finish(
@@ -148,7 +148,7 @@ def test_lists_depth_and_digits_stop_at_their_limits() -> None:
 
 
 def test_a_step_stops_at_a_thousand_nodes() -> None:
-    codes = _follow("(entails (given) c0)", "and+ assume c0", budget=3000)
+    codes = _follow("(entails (given) c0)", "and+ assume c0", budget=1200)
     step = codes[: codes.index(CODE["assume"], 1)]
     assert 1000 < sum(code != END for code in step) <= 1024
 
@@ -190,10 +190,10 @@ PRIMES = [p for p in range(2, 150) if all(p % q for q in range(2, p))]
 def test_fractions_end_in_time_below_any_numerator() -> None:
     """Below a numerator that all primes under 100 divide, no atom will do."""
     hard = prod(p for p in PRIMES if p < 100)
-    for name in ("strategy 2", "without atoms", "with macros"):
+    for name in ("strategy 2", "without atoms", "without references", "with macros"):
         for number in (hard, 210, 30, 2 * prod(PRIMES[10:])):
             problem = read_problem(f"(eval (div {number} 7))")
-            for seed, budget in enumerate((6, 7, 8, 9, 12) * 8):
+            for seed, budget in enumerate((6, 7, 8, 9, 12) * 4):
                 codes = _fractional(problem, BOOKS[name], budget, seed)
                 assert len(codes) <= budget
                 Unpacker(BOOKS[name]).unpack(problem, codes)

@@ -236,5 +236,3 @@ def test_every_step_that_is_right_follows_from_premises_and_open_assumptions() -
     found = random_proofs(30)
     assert found.total() > 250, found
     assert found["imp-i"] >= 20 and found["raa"] >= 5, "boxes are what this test is for"
-
-

@@ -90,6 +90,8 @@ class Arm:
             self.model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0
         )
         self.problems, self.steps, self.flops, self.seconds = 0, 0, 0.0, 0.0
+        self.loss = float("nan")
+        """Nats a supervised token of the last step."""
         self._body = sum(w.numel() for n, w in self.model.named_parameters() if "embed" not in n)
         self._end = tokenizer().convert_tokens_to_ids(nano_tokenizer.TURN_END)
         self.seed = seed
@@ -127,6 +129,7 @@ class Arm:
         batch.sort(key=lambda example: len(example[0]))
         count = sum(len(ids) - prompt for ids, prompt in batch)
         self.optimizer.zero_grad(set_to_none=True)
+        self.loss = 0.0
         size = len(batch) // SLICES
         for cut in range(0, len(batch), size):
             self._backward(batch[cut : cut + size], count)
@@ -145,6 +148,7 @@ class Arm:
         chosen = wanted != -100
         logits = self.model.lm_head(hidden[chosen])
         loss = torch.nn.functional.cross_entropy(logits, wanted[chosen], reduction="sum")
+        self.loss += loss.item() / count
         (loss / count).backward()  # type: ignore[no-untyped-call]
         self._count_flops(len(part), longest, int(chosen.sum()))
 

@@ -27,19 +27,24 @@ from regime3.bench.telling import rounds
 from regime3.errors import LanguageError
 from regime3.lang import codebook
 from regime3.lang.codebook import Codebook
+from regime3.lang.codes import CODES_MAX
 from regime3.lang.masks import Constrainer
 from regime3.lang.pack import Packer
 from regime3.lang.problem import Problem
 from regime3.lang.signature import KINDS
 from regime3.lang.unpack import Unpacker
+from regime3.model import nano, nano_tokenizer
+from regime3.model.constrain import Fence
 
 BATCH = 64
 CONTEXT = 256
 """Tokens before the first one that is decoded."""
-QWEN3_VOCABULARY = 151_936
+QWEN3_VOCABULARY = 151_936 + CODES_MAX
 PER_LEVEL = 8
 STEPS = 40
 """Steps of the batch in one round."""
+WARM_UP = 400
+"""Steps before: every mask that the bodies need is there."""
 RANDOM_BUDGET = 60
 
 Trace = tuple[Problem, list[int]]
@@ -51,9 +56,10 @@ def run(quick: bool) -> dict[str, Any]:
     book = codebook.shipped()
     written = traces(book, PER_LEVEL)
     decode = nano_decode()
-    nano, qwen3 = (_Batch(book, written, size) for size in (_nano_vocabulary(), QWEN3_VOCABULARY))
-    for batch in (nano, qwen3):
-        batch.seconds_each(STEPS)
+    small = _Batch(book, written, nano_tokenizer.VOCABULARY)
+    qwen3 = _Batch(book, written, QWEN3_VOCABULARY)
+    for batch in (small, qwen3):
+        batch.seconds_each(WARM_UP)
     found: dict[str, list[float]] = {
         "percent_of_decode_step": [],
         "us_per_sequence_qwen3": [],
@@ -61,7 +67,7 @@ def run(quick: bool) -> dict[str, Any]:
         "nano_decode_step_ms": [],
     }
     for _ in rounds(count, "mask"):
-        mask_s = nano.seconds_each(STEPS)
+        mask_s = small.seconds_each(STEPS)
         step_s = decode(STEPS)
         found["percent_of_decode_step"].append(100 * mask_s / step_s)
         found["us_per_sequence_qwen3"].append(1e6 * qwen3.seconds_each(STEPS) / BATCH)
@@ -103,16 +109,13 @@ class _Batch:
     """Rows that write given bodies under their masks; logits are whatever they are."""
 
     def __init__(self, book: Codebook, written: list[Trace], vocabulary: int) -> None:
-        from regime3.model.constrain import Fence
-
         self.book = book
-        self.first = vocabulary
+        self.first = vocabulary - CODES_MAX
         self.source = itertools.cycle(written)
         self.codes: list[Iterator[int]] = []
         rows = [self._fresh(number) for number in range(BATCH)]
-        tokens = range(vocabulary, vocabulary + 512)
-        self.fence = Fence(rows, tokens, [vocabulary - 1])
-        self.logits = torch.randn(BATCH, vocabulary + 512, generator=torch.manual_seed(0))
+        self.fence = Fence(rows, self.first, [self.first - 1])
+        self.logits = torch.randn(BATCH, vocabulary, generator=torch.Generator().manual_seed(0))
 
     def _fresh(self, number: int) -> Constrainer:
         problem, codes = next(self.source)
@@ -132,23 +135,11 @@ class _Batch:
         return (time.perf_counter() - began) / steps
 
 
-def _nano_vocabulary() -> int:
-    from regime3.model import nano_tokenizer
-
-    return nano_tokenizer.VOCABULARY
-
-
 def nano_decode() -> Callable[[int], float]:
     """A function that decodes so many tokens with the nano model: seconds for each, greedy."""
-    from transformers import Qwen3ForCausalLM
-
-    from regime3.model.nano import nano_config
-
-    torch.manual_seed(0)
-    config = nano_config()
-    config.vocab_size += 512
-    model = Qwen3ForCausalLM(config).eval()
-    prompts = torch.randint(0, config.vocab_size, (BATCH, CONTEXT))
+    model = nano.untrained().eval()
+    nano.draw_weights(model)
+    prompts = torch.zeros(BATCH, CONTEXT, dtype=torch.long)
 
     @torch.no_grad()
     def decode(tokens: int) -> float:

@@ -1,7 +1,7 @@
 """Generation under masks: every row of a batch writes codes that its own problem allows.
 
     rows = [Constrainer(problem, book, budget=200) for problem in problems]
-    fence = Fence(rows, code_tokens(tokenizer), ends=[tokenizer.eos_token_id])
+    fence = Fence(rows, code_ids(tokenizer)[0], ends=[tokenizer.eos_token_id])
     model.generate(**prompts, max_new_tokens=201, logits_processor=[CodesOnly(fence)])
     greedy(model, tokenizer, prompts, 201, masker=fence.masked, chosen=fence.take)     # or ours
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,38 +24,25 @@ from numpy.typing import NDArray
 from transformers import LogitsProcessor
 
 from regime3.errors import ModelError
-from regime3.lang.codes import CODES_MAX, token
+from regime3.lang.codes import CODES_MAX
 from regime3.lang.masks import Constrainer, Rows
-
-
-def code_tokens(tokenizer: Any) -> list[int]:
-    """The token ids of codes 0 to 511. Raises `ModelError` if the vocabulary lacks one."""
-    names = [token(code) for code in range(CODES_MAX)]
-    found = tokenizer.convert_tokens_to_ids(names)
-    missing = {None, tokenizer.unk_token_id}
-    for name, each in zip(names, found, strict=True):
-        if each in missing:
-            raise ModelError(f"the vocabulary has no {name}: extend it with the codes first")
-    return list(found)
 
 
 class Fence:
     """The masks of a batch, and what each of its rows has written.
 
-    `rows` are of one codebook; `tokens` has the id of each code; `ends` the ids that follow an
-    answer. Rows are called by their number in `rows`, also when some have left the batch.
+    `rows` are of one codebook; `first` is the token id of code 0, after which the others follow;
+    `ends` are the ids that come after an answer. Rows are called by their number in `rows`, also
+    when some have left the batch.
     """
 
-    def __init__(
-        self, rows: Sequence[Constrainer], tokens: Sequence[int], ends: Sequence[int]
-    ) -> None:
-        _check(rows, tokens, ends)
+    def __init__(self, rows: Sequence[Constrainer], first: int, ends: Sequence[int]) -> None:
+        _check(rows, first, ends)
         self.rows = list(rows)
-        self._codes = {each: code for code, each in enumerate(tokens)}
-        self._tokens, self._ends = list(tokens), list(ends)
-        self._due = np.zeros(len(rows), np.int64)
+        self._first, self._ends = first, list(ends)
+        self._due = [0] * len(rows)
         """The number of the end that each row has to write, from 1; 0: a code."""
-        self._places = np.zeros(len(rows), np.int64)
+        self._places = [0] * len(rows)
         """Where each row's mask is in the table."""
         self._epoch = -1
         self._table: _Table | None = None
@@ -66,13 +52,13 @@ class Fence:
         shared = self.rows[0].masks.rows
         while self._epoch != shared.epoch:
             self._epoch = shared.epoch
-            self._places[:] = [shared.put(row.row) for row in self.rows]
+            self._places = [shared.put(row.row) for row in self.rows]
         if self._table is None or self._table.device != scores.device:
-            self._table = _Table(shared, self._tokens, self._ends, scores.device)
-        if rows == range(len(self.rows)):
-            return self._table.masked(scores, self._places, self._due)
-        numbers = list(rows)
-        return self._table.masked(scores, self._places[numbers], self._due[numbers])
+            self._table = _Table(shared, self._first, self._ends, scores.device)
+        places, due = self._places, self._due
+        if rows != range(len(self.rows)):
+            places, due = [places[row] for row in rows], [due[row] for row in rows]
+        return self._table.masked(scores, np.array(places), np.array(due))
 
     def take(self, row: int, written: int) -> None:
         """A row has written a token. Raises `ModelError` or `LanguageError` if it may not."""
@@ -80,10 +66,9 @@ class Fence:
         if constrainer.done:
             self._due[row] = min(self._due[row] + 1, len(self._ends))
             return
-        code = self._codes.get(written)
-        if code is None:
+        if not 0 <= written - self._first < CODES_MAX:
             raise ModelError(f"row {row}: token {written} is no code, and its body is not done")
-        constrainer.advance(code)
+        constrainer.advance(written - self._first)
         self._places[row] = constrainer.row.place
         if constrainer.done:
             self._due[row] = 1
@@ -130,14 +115,9 @@ class CodesOnly(LogitsProcessor):  # type: ignore[misc]
 class _Table:
     """The codebook's masks on the scores' device, as what to add: 0 or minus infinity."""
 
-    def __init__(
-        self, rows: Rows, tokens: list[int], ends: list[int], device: torch.device
-    ) -> None:
+    def __init__(self, rows: Rows, first: int, ends: list[int], device: torch.device) -> None:
         self.rows, self.ends, self.device = rows, ends, device
-        self.columns = torch.tensor(tokens, device=device)
-        first = tokens[0]
         self.codes = slice(first, first + CODES_MAX)
-        self.side_by_side = tokens == list(range(first, first + CODES_MAX))
         self.epoch, self.count = -1, 0
         self.added = torch.zeros(0, CODES_MAX, device=device)
         self.added_to_ends = torch.eye(len(ends) + 1, device=device)[:, 1:].log()
@@ -150,15 +130,14 @@ class _Table:
         """The scores, with minus infinity wherever a row's mask or due end does not allow it."""
         self._update()
         found = self._spare.like(scores)
-        if self.side_by_side and scores.device.type == "cpu" and scores.dtype == torch.float32:
+        if scores.device.type == "cpu" and scores.dtype == torch.float32:
             # A third of torch's time at 64 rows, and no threads to wait for.
             given, made = scores.detach().numpy(), found.numpy()
             masks = self.added.numpy().take(places, axis=0, mode="clip")
             np.add(given[:, self.codes], masks, out=made[:, self.codes])
         else:
             added = self.added.index_select(0, torch.from_numpy(places).to(self.device))
-            kept = scores.index_select(1, self.columns) + added.to(scores.dtype)
-            found.index_copy_(1, self.columns, kept)
+            torch.add(scores[:, self.codes], added, out=found[:, self.codes])
         ends = self.added_to_ends.index_select(0, torch.from_numpy(due).to(self.device))
         for column, end in enumerate(self.ends):
             torch.add(scores[:, end], ends[:, column], out=found[:, end])
@@ -211,10 +190,10 @@ class _Spare:
         return made
 
 
-def _check(rows: Sequence[Constrainer], tokens: Sequence[int], ends: Sequence[int]) -> None:
+def _check(rows: Sequence[Constrainer], first: int, ends: Sequence[int]) -> None:
     if not rows or not ends:
         raise ModelError("generation under masks wants a row and an end token at least")
-    if len(tokens) != CODES_MAX or len({*tokens, *ends}) != CODES_MAX + len(set(ends)):
-        raise ModelError(f"{CODES_MAX} token ids of codes are wanted, none twice and none an end")
+    if any(first <= end < first + CODES_MAX for end in ends):
+        raise ModelError("an end token is none of the codes")
     if any(row.masks is not rows[0].masks for row in rows):
         raise ModelError("the rows of a batch are of one codebook")

@@ -282,7 +282,8 @@ class Constrainer:
         else:
             above = over - ATOM if over in ATOMS else over - LAST_DIGIT
         left = self._slack + self._automaton.weight(self._state.name)[0]
-        return fractions.below(above, low, count, left, self._recent[::-1], self._reader.atoms)
+        recent = self._recent[::-1] if self.masks.book.options["references"] else []
+        return fractions.below(above, low, count, left, recent, self._reader.atoms)
 
 
 def _nothing() -> int:

@@ -11,6 +11,7 @@ foreseen here.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from regime3.lang.canon import make
@@ -30,6 +31,8 @@ MOODS: Final[dict[str, tuple[Pattern, Pattern, Pattern]]] = {
     "bocardo": (("some-not", "M", "P"), ("all", "M", "S"), ("some-not", "S", "P")),
 }
 CONTRARY: Final = {"all": "some-not", "no": "some"}
+CONCLUSIONS_KEPT_MAX: Final = 1 << 14
+"""Of the few statements that a handful of classes have, most are met again and again."""
 
 
 class Follows:
@@ -45,16 +48,21 @@ class Follows:
     def play(self, step: Step) -> Finding | None:
         """What is wrong with the step, or None; then it has its line."""
         rule, *lines, result = step
-        cited = [self._line(line) for line in lines]
-        finding = _misfit(rule, lines, cited)
-        if finding is not None:
-            self._lines.append(None)
-            return finding
-        self._lines.append(result)
+        cited: list[Any] = [self._line(line) for line in lines]
+        if None in cited:
+            return self._empty("a line that holds", lines[cited.index(None)])
         if rule == "absurd":
-            return None
-        right = conclusions(rule, *cited)
+            right: tuple[Term, ...] = (result,) if contradict(*cited) else ()
+        else:
+            right = conclusions(rule, *cited)
+        if not right:
+            return self._empty(_wanted(rule), shown(*cited))
+        self._lines.append(result)
         return None if result in right else Finding(shown(right[0]), shown(result))
+
+    def _empty(self, expected: str, found: str) -> Finding:
+        self._lines.append(None)
+        return Finding(expected, found)
 
     def _line(self, line: str) -> Term | None:
         number = int(line[1:])
@@ -112,17 +120,10 @@ def is_true(statement: Any, elements: list[set[str]]) -> bool:
 # ---------------------------------------------------------------- rules
 
 
-def _misfit(rule: str, lines: list[Any], cited: list[Any]) -> Finding | None:
-    """Why the rule can draw nothing from these lines, or None."""
-    if None in cited:
-        return Finding("a line that holds", lines[cited.index(None)])
-    if rule == "absurd":
-        a, b = cited
-        # no and some are sorted, so that statements about the same classes name them alike.
-        fits = CONTRARY.get(a[0]) == b[0] and a[1:] == b[1:]
-    else:
-        fits = bool(conclusions(rule, *cited))
-    return None if fits else Finding(_wanted(rule), shown(*cited))
+def contradict(a: Any, b: Any) -> bool:
+    """Whether `a` is all or no, and `b` the some-not or some that it denies."""
+    # no and some are sorted, so statements about the same classes name them in the same order.
+    return CONTRARY.get(a[0]) == b[0] and bool(a[1:] == b[1:])
 
 
 def _wanted(rule: str) -> str:
@@ -132,13 +133,14 @@ def _wanted(rule: str) -> str:
     return {"sub-all": "all A B", "sub-no": "no A B"}.get(rule, "all, some-not or no, some of A B")
 
 
-def conclusions(rule: str, *cited: Any) -> list[Term]:
-    """What the rule draws from the cited statements; empty if they are not its premises."""
+@lru_cache(maxsize=CONCLUSIONS_KEPT_MAX)
+def conclusions(rule: str, *cited: Any) -> tuple[Term, ...]:
+    """What a rule other than absurd draws from statements; empty if they are not its premises."""
     if rule == "sub-all":
-        return [make("some", *cited[0][1:])] if cited[0][0] == "all" else []
+        return (make("some", *cited[0][1:]),) if cited[0][0] == "all" else ()
     if rule == "sub-no":
-        _, a, b = cited[0]
-        return [("some-not", a, b), ("some-not", b, a)] if cited[0][0] == "no" else []
+        form, a, b = cited[0]
+        return (("some-not", a, b), ("some-not", b, a)) if form == "no" else ()
     first, second, (form, *names) = MOODS[rule]
     found: list[Term] = []
     for major in _readings(cited[0], first):
@@ -147,7 +149,7 @@ def conclusions(rule: str, *cited: Any) -> list[Term]:
             # A statement never names one class twice: S and P differ, or nothing follows.
             if major["M"] == minor["M"] and bound["S"] != bound["P"]:
                 found.append(make(form, *[bound[name] for name in names]))
-    return found
+    return tuple(found)
 
 
 def _readings(statement: Any, pattern: Pattern) -> list[dict[str, Any]]:

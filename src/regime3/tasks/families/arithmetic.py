@@ -68,7 +68,7 @@ class Arithmetic:
     """The family."""
 
     name = "arithmetic"
-    title = "Arithmetic with integers and fractions"
+    title = "arithmetic with integers and fractions"
     kinds = ("eval",)
     levels = LEVELS
 

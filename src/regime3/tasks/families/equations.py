@@ -74,7 +74,7 @@ class Equations:
     """The family."""
 
     name = "equations"
-    title = "Linear equations in one unknown"
+    title = "linear equations in one unknown"
     kinds = ("solve",)
     levels = LEVELS
 

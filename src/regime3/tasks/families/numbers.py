@@ -128,7 +128,7 @@ class Numbers:
     """The family."""
 
     name = "numbers"
-    title = "Divisors, remainders and prime factors"
+    title = "divisors, remainders and prime factors"
     kinds = ("gcd", "mod", "factor")
     levels = LEVELS
 
