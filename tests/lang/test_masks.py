@@ -199,6 +199,13 @@ def test_fractions_end_in_time_below_any_numerator() -> None:
                 Unpacker(BOOKS[name]).unpack(problem, codes)
 
 
+def test_without_references_no_denominator_is_one() -> None:
+    row = Constrainer(read_problem("(eval (div 9 6))"), BOOKS["without references"], 50)
+    for code in read_tokens("r-add D1 D2 T3 frac A1"):
+        row.advance(code)
+    assert row.mask()[CODE["A2"]] and not row.mask()[CODE["R0"]]
+
+
 def _fractional(problem: Problem, book: Codebook, budget: int, seed: int) -> list[int]:
     """Codes that answer with a fraction, over a number of H where they can."""
     draw = random.Random(seed)

@@ -128,15 +128,6 @@ def _played(state: replay.State, step: Any) -> bool:
         ("(solve (eqn (scale -5 x0) 3))", ("div-both", -5)),
         ("(solve (eqn x0 3))", None),
         ("(solve (eqn 3 4))", None),
-        ("(solve (eqn (add x0 x0) 4))", None),
-        ("(solve (eqn (sub x0 1) 4))", None),
-        ("(solve (eqn (add x0 0) 4))", None),
-        ("(solve (eqn (scale 1 x0) 4))", None),
-        ("(solve (eqn (scale 0 x0) 4))", None),
-        ("(solve (eqn (scale 2 (scale 2 x0)) 4))", None),
-        ("(solve (eqn (add x0 1 2) 4))", None),
-        ("(solve (eqn x0 (add 1 2)))", None),
-        ("(solve (eqn (sub 1 2) x0))", None),
         ("(entails (given c0) c0)", None),
         ("(follows (given (no c0 c1)) (no c0 c1))", None),
     ],
@@ -152,6 +143,34 @@ def test_the_first_step_foreseen_is_the_strategys(text: str, head: Any) -> None:
             assert types is not None
             assert state.step_of(tuple([7] * len(types)))[: len(head)] == head
     assert replay.start(problem, 0).expects() is None
+
+
+@pytest.mark.parametrize(
+    ("equation", "numbers", "result"),
+    [
+        ("(eqn (add x0 x0) 4)", (2, 0), "(eqn (scale 2 x0) 4)"),
+        ("(eqn (sub x0 1) 4)", (1, -1), "(eqn (add x0 -1) 4)"),
+        ("(eqn (add x0 0) 4)", (1, 0), "(eqn x0 4)"),
+        ("(eqn (scale 1 x0) 4)", (1, 0), "(eqn x0 4)"),
+        ("(eqn (scale 0 x0) 4)", (0, 0), "(eqn 0 4)"),
+        ("(eqn (scale 2 (scale 2 x0)) 4)", (9, 8), "(eqn (add (scale 9 x0) 8) 4)"),
+        ("(eqn (add x0 1 2) 4)", (1, ("frac", 1, 2)), "(eqn (add x0 (frac 1 2)) 4)"),
+        ("(eqn x0 (add 1 2))", (0, 3), "(eqn x0 3)"),
+        ("(eqn (sub 1 2) (add x0 x0))", (0, -1, 2, 0), "(eqn -1 (scale 2 x0))"),
+    ],
+)
+def test_strategy_2_foresees_how_a_side_is_collected(
+    equation: str, numbers: tuple[Any, ...], result: str
+) -> None:
+    problem = read_problem(f"(solve {equation})")
+    assert replay.start(problem, 1).expects() is None
+    state = replay.start(problem, 2)
+    assert state.expects() == ("Num",) * len(numbers)
+    step = state.step_of(numbers)
+    assert step == ("expand", read_problem(f"(solve {result})").term[1])
+    assert state.bare(step) == numbers
+    for other in (("swap", step[1]), ("expand", problem.term[1])):
+        assert state.bare(other) is None
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ LOOSE: Final[Name] = ("loose",)
 """A step as far as a grammar without replay can tell."""
 
 _CLASSES: Final[Name] = ("classes",)
+"""Two slots in one, which is no matter to macros: classes are never in them and come last."""
 
 _BARE: Final = {
     "eval": ("Num",), "mod": ("Int",), "gcd": ("Int",), "factor": ("Int",), "solve": ("Num",),
@@ -91,11 +92,10 @@ class States:
             return self.base(name).get(code)
         outer, slot, inner = self.macros[code]
         pushed = self.push(outer, name)
-        place = None if pushed is None else _place(pushed, slot)
-        if pushed is None or place is None:
+        if pushed is None or slot >= len(pushed):
             return None
-        filled = self.push(inner, pushed[place])
-        return None if filled is None else pushed[:place] + filled + pushed[place + 1 :]
+        filled = self.push(inner, pushed[slot])
+        return None if filled is None else pushed[:slot] + filled + pushed[slot + 1 :]
 
     def base(self, name: Name) -> dict[int, Pushed]:
         """What each code that is no macro pushes."""
@@ -224,15 +224,6 @@ class States:
 
     def _done(self) -> dict[int, Pushed]:
         return {}
-
-
-def _place(pushed: Pushed, slot: int) -> int | None:
-    """Which of the states is open slot number `slot`: a statement's classes are two."""
-    for place, name in enumerate(pushed):
-        if slot <= 0:
-            return place if slot == 0 else None
-        slot -= 2 if name == _CLASSES else 1
-    return None
 
 
 def _form(head: str, slots: signature.Slots, depth: int) -> dict[int, Pushed]:
