@@ -11,7 +11,8 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from regime3.errors import LanguageError, ModelError
 from regime3.lang.codes import CODE, CODES_MAX, read_tokens
-from regime3.lang.masks import Constrainer
+from regime3.lang.masks import Constrainer, Masks, constrainer
+from regime3.lang.masks import rows as tables
 from regime3.lang.problem import body_of, read_problem
 from regime3.lang.unpack import Unpacker
 from regime3.model.constrain import CodesOnly, Fence
@@ -103,8 +104,8 @@ def test_allowed_scores_stay_as_they_are() -> None:
     scores = torch.randn(2, VOCABULARY)
     fence = Fence(rows([30, 30], ["gcd", "entails"]), FIRST, [END])
     found = fence.masked([0, 1], scores)
-    for row, constrainer in enumerate(fence.rows):
-        allowed = torch.from_numpy(constrainer.mask().copy())
+    for row, each in enumerate(fence.rows):
+        allowed = torch.from_numpy(each.mask().copy())
         assert (
             found[row, FIRST : FIRST + CODES_MAX][allowed] == scores[row, FIRST:-8][allowed]
         ).all()
@@ -143,6 +144,22 @@ def test_a_result_that_somebody_holds_is_not_written_over() -> None:
     fence = Fence(rows([30], ["gcd"]), FIRST, [END])
     held = [fence.masked([0], torch.full((1, VOCABULARY), float(n))) for n in range(6)]
     assert [each.max().item() for each in held] == [0, 1, 2, 3, 4, 5]
+
+
+def test_masks_that_were_forgotten_are_brought_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a table of a few rows, every result still is what each row's mask says."""
+    monkeypatch.setattr(tables, "ROWS_MAX", 12)
+    shared = Masks(BOOK)
+    monkeypatch.setattr(constrainer, "masks_of", lambda book: shared)
+    fence = Fence(rows([40] * len(PROBLEM)), FIRST, [END])
+    everyone, draw = range(len(fence.rows)), torch.Generator().manual_seed(0)
+    for _ in range(40):
+        found = fence.masked(everyone, torch.rand(len(fence.rows), VOCABULARY, generator=draw))
+        for row, tokens in zip(fence.rows, found, strict=True):
+            assert tokens.isfinite()[FIRST : FIRST + CODES_MAX].tolist() == row.mask().tolist()
+        for row, chosen in enumerate(found.argmax(-1).tolist()):
+            fence.take(row, chosen)
+    assert shared.rows.epoch > 1
 
 
 def test_a_row_that_is_replaced_begins_anew() -> None:

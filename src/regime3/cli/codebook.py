@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regime3.cli.output import Json, console, show, table
+
+if TYPE_CHECKING:
+    from regime3.lang.codebook import Codebook
 
 app = typer.Typer(help="The codebook: what each code stands for.", no_args_is_help=True)
 
@@ -15,7 +18,9 @@ app = typer.Typer(help="The codebook: what each code stands for.", no_args_is_he
 @app.command()
 def learn(
     target: Annotated[Path, typer.Argument(help="Where to write the codebook (JSON).")],
-    per_level: Annotated[int, typer.Option(help="Training problems of each family and level.")] = 0,
+    per_level: Annotated[
+        int, typer.Option(help="Training problems of each family and level; 0: as shipped.", min=0)
+    ] = 0,
     strategy: Annotated[int, typer.Option(help="0: no prediction; 1; 2.", min=0, max=2)] = 2,
     json: Json = False,
 ) -> None:
@@ -77,7 +82,7 @@ def diff(
     raise typer.Exit(0 if found["same"] else 1)
 
 
-def _load(path: Path | None):  # type: ignore[no-untyped-def]
+def _load(path: Path | None) -> Codebook:
     from regime3.lang import codebook
 
     return codebook.load(path) if path else codebook.shipped()

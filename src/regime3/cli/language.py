@@ -2,20 +2,26 @@
 
 All four read files or standard input and answer trace by trace, as lines come in. A trace that
 cannot be read is reported with its line on standard error, the next one is still read, and the
-exit code is 1.
+exit code is 1. Bytes that are no text end the reading.
 """
 
 from __future__ import annotations
 
 import json as json_format
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 from regime3.errors import InputRefused, Regime3Error
+
+if TYPE_CHECKING:
+    from regime3.lang.codebook import Codebook
+    from regime3.lang.traces import Trace
+
+T = TypeVar("T")
 
 Files = Annotated[
     list[Path] | None,
@@ -32,31 +38,32 @@ ProblemOption = Annotated[
 ]
 
 
-def canon(files: Files = None, fingerprint: bool = False, json: Lines = False) -> None:
-    """Canonical form of terms and problems, one a line.
+def canon(
+    files: Files = None,
+    fingerprint: Annotated[
+        bool, typer.Option("--fingerprint", help="Print a problem's fingerprint after it.")
+    ] = False,
+    json: Lines = False,
+) -> None:
+    """Canonical form of problems, steps and terms, one a line.
 
     [bold]echo "(add 3 (add 2 x0))" | r3 canon[/bold]
     """
-    from regime3.lang import canon as canonical
-    from regime3.lang import terms
-
-    def show(line: str) -> dict[str, Any]:
-        term = canonical.canonical(terms.parse(line))
-        found: dict[str, Any] = {"canonical": terms.show(term)}
-        if fingerprint:
-            from regime3.lang.fingerprint import fingerprint as fingerprint_of
-            from regime3.lang.problem import read_problem
-
-            found["fingerprint"] = fingerprint_of(read_problem(line))
-        return found
+    from regime3.cli.language_input import streams
+    from regime3.cli.language_view import canonical
 
     def inputs() -> Iterator[tuple[str, str]]:
-        for name, lines in _streams(files):
+        for name, lines in streams(files):
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield f"{name}:{number}", line.rstrip("\n")
+                    yield f"{name}:{number}", line.rstrip("\r\n")
 
-    _each(inputs(), show, json, lambda found: "  ".join(found.values()))
+    _each(
+        inputs(),
+        lambda line: canonical(line, fingerprint),
+        json,
+        lambda found: "  ".join(found.values()),
+    )
 
 
 def check(
@@ -65,7 +72,7 @@ def check(
     codebook: CodebookOption = None,
     json: Lines = False,
 ) -> None:
-    """Check traces step by step: problem and body as text, or JSONL rows in any regime.
+    """Check traces step by step: problem and body in any regime, as text or as JSONL rows.
 
     Prints the first bad step with a caret and the reason. Exit code 1 if any trace is rejected.
     """
@@ -74,13 +81,14 @@ def check(
     book = _codebook(codebook)
     counts = {True: 0, False: 0}
 
-    def show(trace: Any) -> dict[str, Any]:
+    def show(trace: Trace) -> dict[str, Any]:
         found = checked(trace, book)
         counts[bool(found["accepted"])] += 1
         return found
 
     refused = _each(_traces(files, problem), show, json, verdict_text, exits=False)
-    print(f"{counts[True]:,} accepted, {counts[False]:,} rejected", file=sys.stderr)
+    unread = f", {refused:,} not read" if refused else ""
+    print(f"{counts[True]:,} accepted, {counts[False]:,} rejected{unread}", file=sys.stderr)
     raise typer.Exit(1 if refused or counts[False] else 0)
 
 
@@ -93,7 +101,7 @@ def encode(
     ] = False,
     json: Lines = False,
 ) -> None:
-    """Pack traces into codes: each problem, then its codes, as `r3 decode` reads them."""
+    """Pack traces of any regime into codes: each problem, then its codes, as `r3 decode` reads."""
     from regime3.cli.language_view import encoded
 
     book = _codebook(codebook)
@@ -126,60 +134,60 @@ def decode(
     )
 
 
-def _codebook(path: Path | None) -> Any:
+def _codebook(path: Path | None) -> Codebook:
     from regime3.lang import codebook
 
     return codebook.load(path) if path else codebook.shipped()
 
 
-def _streams(files: list[Path] | None) -> Iterator[tuple[str, Iterator[str]]]:
-    """Name and lines of each input; bytes that are no UTF-8 are refused with their file."""
-    if not files:
-        yield "standard input", iter(sys.stdin)
-    for path in files or []:
-        try:
-            with open(path, encoding="utf-8") as lines:
-                yield str(path), iter(lines)
-        except UnicodeDecodeError as error:
-            raise InputRefused(f"not UTF-8: {error}", file=str(path)) from None
+def _traces(
+    files: list[Path] | None, problem: str | None
+) -> Iterator[tuple[str, Trace | InputRefused]]:
+    """Place and trace, or why there is none, as they come."""
+    from regime3.cli.language_input import streams, whole
+    from regime3.lang.traces import NoTrace, Trace, read_traces
 
-
-def _traces(files: list[Path] | None, problem: str | None) -> Iterator[tuple[str, Any]]:
-    """Place and trace, as they come."""
-    from regime3.lang.traces import Trace, read_traces
-
-    for name, lines in _streams(files):
+    for name, lines in streams(files):
         if problem is not None:
-            yield name, Trace(1, problem, "".join(lines).strip())
+            yield name, Trace(1, problem, whole(lines, name).strip())
             continue
-        for trace in read_traces(lines, name):
-            yield f"{name}:{trace.line}", trace
+        for found in read_traces(lines):
+            trace = InputRefused(found.reason) if isinstance(found, NoTrace) else found
+            yield f"{name}:{found.line}", trace
 
 
 def _each(
-    inputs: Iterator[tuple[str, Any]],
-    show: Callable[[Any], dict[str, Any]],
+    inputs: Iterable[tuple[str, T | InputRefused]],
+    show: Callable[[T], dict[str, Any]],
     as_json: bool,
     human: Callable[[dict[str, Any]], str],
     exits: bool = True,
 ) -> int:
     """Show each input at once; say which were refused. Returns, or exits with 1 for, refusals."""
     refused = 0
+    place = ""
     for place, item in inputs:
         try:
-            found = show(item)
+            if isinstance(item, InputRefused):
+                raise item
+            found = {"place": place, **show(item)}
         except Regime3Error as error:
             refused += 1
             print(f"{place}: {error}", file=sys.stderr)
             if as_json:
-                found = {"place": place, "error": error.message}
-                print(json_format.dumps(found, ensure_ascii=False), flush=True)
+                _print_json({"place": place, "error": error.message})
             continue
         if as_json:
-            text = json_format.dumps({"place": place, **found}, ensure_ascii=False)
+            _print_json(found)
         else:
-            text = human(found)
-        print(text, flush=True)
+            del found["place"]
+            print(human(found), flush=True)
+    if not place:
+        raise InputRefused("there is nothing to read: the input is empty")
     if refused and exits:
         raise typer.Exit(1)
     return refused
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json_format.dumps(value, ensure_ascii=False), flush=True)

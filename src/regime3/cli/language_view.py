@@ -1,66 +1,156 @@
-"""What the language verbs compute for one trace, as plain dicts that print either way."""
+"""What the language verbs compute for one trace, as plain dicts that print either way.
+
+Which regime a trace is in: its row says so, or its codes do; else a body that begins with a
+parenthesis is S-expressions, one made of codes alone is codes, and any other is English.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
-from regime3.errors import InputRefused, LanguageError
-from regime3.lang import check, codes, terms
+from regime3.errors import LanguageError
+from regime3.lang import canon, check, codes, signature, terms, typing
 from regime3.lang.codebook import Codebook
 from regime3.lang.english import plain, terse
+from regime3.lang.fingerprint import fingerprint as fingerprint_of
 from regime3.lang.pack import Packer
-from regime3.lang.problem import Problem, cut_steps, read_body, read_problem, show_body
+from regime3.lang.problem import Body, Problem, cut_steps, read_body, read_problem, show_body
+from regime3.lang.terms import Term
 from regime3.lang.traces import Trace
 from regime3.lang.unpack import Unpacker
+from regime3.tasks.rows import CODES, ENGLISH, REGIMES, TERMS
+from regime3.tasks.verdict import judge_row
+
+SHOWN_MAX = 400
+"""Characters of a problem or a step that people are shown."""
+_REGIME_OF = {"sexpr": TERMS, "english": ENGLISH}
+
+
+# --------------------------------------------------------------------------------------- canon
+
+
+def canonical(text: str, fingerprint: bool) -> dict[str, str]:
+    """A problem, step or term in canonical form, and the fingerprint of a problem."""
+    term = terms.parse(text)
+    if fingerprint or (isinstance(term, tuple) and term[0] in signature.KINDS):
+        problem = read_problem(text)
+        found = {"canonical": terms.show(problem.term)}
+        return found | ({"fingerprint": fingerprint_of(problem)} if fingerprint else {})
+    _demand_a_type(term, text)
+    return {"canonical": terms.show(canon.canonical(term))}
+
+
+def _demand_a_type(term: Term, text: str) -> None:
+    """Refuse a term of no type at all, with the fault that lies furthest inside."""
+    furthest = LanguageError(f"no problem holds {terms.show(term)[:32]}")
+    scope = typing.Scope(line=signature.LINES_MAX + 1)
+    for kind in typing.WORDS:
+        try:
+            typed = typing.typed(term, kind, scope)
+        except LanguageError as error:
+            furthest = _further(furthest, error, kind, term)
+        else:
+            assert typed == canon.canonical(term)
+            return
+    for slots in _slots_of_steps(term):
+        try:
+            typing.typed_arguments(term, slots, scope, ())  # type: ignore[arg-type]
+        except LanguageError as error:
+            furthest = _further(furthest, error)
+        else:
+            return
+    raise LanguageError(furthest.reason, text, terms.place(text, furthest.path))
+
+
+def _slots_of_steps(term: Term) -> list[signature.Slots]:
+    """What the step that begins like the term takes, in each kind of problem that has it."""
+    if not isinstance(term, tuple):
+        return []
+    if term[0] == "qed":
+        answers = {answer for _, answer in codes.STEP_KINDS.values()}
+        return [(answer,) for answer in sorted(answers)]
+    rules = [signature.rule_slots(kind, term[0]) for kind in signature.KINDS]
+    return [rule.slots for rule in rules if rule is not None]
+
+
+def _further(
+    known: LanguageError, error: LanguageError, kind: str = "", term: Term = ""
+) -> LanguageError:
+    """The one that says more: types that have no such name at all say nothing."""
+    if kind and not (isinstance(term, tuple) and term[0] in signature.FORMS.get(kind, {})):
+        return known
+    nothing = known.path == () and known.reason.startswith("no problem holds")
+    return error if nothing or len(error.path) > len(known.path) else known
+
+
+# --------------------------------------------------------------------------------------- check
 
 
 def checked(trace: Trace, book: Codebook) -> dict[str, Any]:
     """The verdict on one trace, whatever its regime."""
-    if trace.row is not None and "messages" in trace.row:
-        return _checked_row(trace, book)
-    body = _as_sexpr(trace, book)
-    verdict = check.check_text(trace.problem, body)
+    if _messages(trace) is None and regime_of(trace, ENGLISH) == TERMS:
+        verdict = check.check_text(trace.problem, trace.body)
+        step = _step_text(trace.body, verdict.index)
+        accepted, index, steps = verdict.accepted, verdict.index, verdict.steps
+        expected, found = verdict.expected, verdict.found
+    else:
+        judged = judge_row(_as_row(trace), book)
+        accepted, index, steps, step = judged.valid, judged.index, judged.steps, judged.step
+        expected, found = judged.expected, judged.found
     return {
         "problem": trace.problem,
-        "accepted": verdict.accepted,
-        "index": verdict.index,
-        "steps": verdict.steps,
-        "expected": verdict.expected,
-        "found": verdict.found,
-        "step": _step_text(body, verdict.index),
+        "accepted": accepted,
+        "index": index,
+        "steps": steps,
+        "expected": expected,
+        "found": found,
+        "step": step,
     }
 
 
-def _as_sexpr(trace: Trace, book: Codebook) -> str:
-    """The body as S-expressions; codes are unpacked first."""
-    if trace.body.lstrip().startswith("<E"):
-        problem = read_problem(trace.problem)
-        return show_body(_unpacker(book).unpack(problem, codes.read_tokens(trace.body)))
-    return trace.body
+def _messages(trace: Trace) -> Any:
+    """The messages of a chat row whose last one is the body."""
+    row = trace.row or {}
+    return None if "body" in row or "codes" in row else row.get("messages")
 
 
-def _checked_row(trace: Trace, book: Codebook) -> dict[str, Any]:
-    """A chat row: its last message is judged in the row's regime."""
-    from regime3.tasks.verdict import judge_row
+def _as_row(trace: Trace) -> dict[str, Any]:
+    """The trace as a chat row; one that is none becomes a reply without a thought."""
+    row = trace.row or {}
+    if _messages(trace) is not None:
+        return row
+    messages = [{"role": "user", "content": ""}, {"role": "assistant", "content": trace.body}]
+    found = {"problem": trace.problem, "regime": regime_of(trace, ENGLISH), "messages": messages}
+    return found | ({"codebook": row["codebook"]} if "codebook" in row else {})
 
-    assert trace.row is not None
-    judged = judge_row(trace.row, book)
-    return {
-        "problem": trace.problem,
-        "accepted": judged.valid,
-        "index": judged.index,
-        "steps": judged.steps,
-        "expected": judged.expected,
-        "found": judged.found,
-        "step": judged.step,
-    }
+
+def regime_of(trace: Trace, other: int) -> int:
+    """The regime of a trace with a body; `other` where nothing tells."""
+    row = trace.row or {}
+    if "codes" in row and "body" not in row:
+        return CODES
+    if type(row.get("regime")) is int and row["regime"] in REGIMES:
+        return int(row["regime"])
+    body = trace.body.lstrip()
+    if body.startswith("(") or not body:
+        return TERMS
+    if body.startswith("<E") or all(_is_code(word) for word in body.split()):
+        return CODES
+    return other
+
+
+def _is_code(word: str) -> bool:
+    return word in codes.CODE or re.fullmatch(r"M[0-9]{1,3}|(<E[0-9]{3}>)+", word) is not None
 
 
 def _step_text(body: str, index: int) -> str:
     """The text of the 1-based step `index`; '' where there is none."""
+    if index < 1:
+        return ""
     pieces = cut_steps(body)
-    if not 1 <= index <= len(pieces):
+    if index > len(pieces):
         return ""
     start, end = pieces[index - 1]
     return body[start:end]
@@ -68,26 +158,39 @@ def _step_text(body: str, index: int) -> str:
 
 def verdict_text(found: dict[str, Any]) -> str:
     """One line if accepted; else the bad step with a caret, and why."""
+    problem = _short(found["problem"])
     if found["accepted"]:
-        return f"accepted, {found['steps']} steps: {found['problem']}"
-    lines = [f"rejected at step {found['index']}: {found['problem']}"]
+        noun = "step" if found["steps"] == 1 else "steps"
+        return f"accepted, {found['steps']:,} {noun}: {problem}"
+    place = f" at step {found['index']:,}" if found["index"] else ""
+    lines = [f"rejected{place}: {problem}"]
     if found["step"]:
         step = " ".join(found["step"].split())
-        lines += [f"    {step}", "    " + " " * _column(step, found["found"]) + "^"]
+        column = _column(step, found["found"])
+        start = max(0, column - SHOWN_MAX // 2)
+        lines += [f"    {_short(step[start:])}", "    " + " " * (column - start) + "^"]
     lines.append(f"    expected {found['expected']}; found {found['found']}")
     return "\n".join(lines)
 
 
+def _short(text: str) -> str:
+    line = " ".join(text[: 2 * SHOWN_MAX].split())
+    return line if len(text) <= SHOWN_MAX else line[: SHOWN_MAX - 1] + "…"
+
+
 def _column(step: str, found: str) -> int:
-    """Where what was found stands in the step; its beginning if it is nowhere."""
-    place = step.rfind(f" {found}")
-    return place + 1 if place >= 0 else 0
+    """Where what was found stands in the step, as a whole; its beginning if it is nowhere."""
+    places = [each.start() for each in re.finditer(rf"(?<=\s){re.escape(found)}(?=[\s)]|$)", step)]
+    return places[-1] if places else 0
+
+
+# ---------------------------------------------------------------------------- encode and decode
 
 
 def encoded(trace: Trace, book: Codebook, names: bool) -> dict[str, Any]:
     """Problem and codes."""
     problem = read_problem(trace.problem)
-    packed = _packer(book).pack(problem, read_body(problem, trace.body))
+    packed = _packer(book).pack(problem, _body(problem, trace, book, ENGLISH))
     text = codes.names_text(packed, book) if names else codes.tokens_text(packed)
     return {
         "problem": terms.show(problem.term),
@@ -100,19 +203,31 @@ def encoded(trace: Trace, book: Codebook, names: bool) -> dict[str, Any]:
 def decoded(trace: Trace, book: Codebook, to: str) -> dict[str, Any]:
     """Problem and body in the form that is wanted."""
     problem = read_problem(trace.problem)
-    theirs = (trace.row or {}).get("codebook", book.name)
-    if theirs != book.name:
-        raise InputRefused(
-            f"packed with codebook {theirs[:12]}, not {book.name[:12]}",
-            next_command="r3 decode --codebook FILE",
-        )
-    if not trace.body:
+    if not trace.body and _messages(trace) is None:
         raise LanguageError("no codes follow the problem")
-    body = _unpacker(book).unpack(problem, codes.read_tokens(trace.body))
-    return {"problem": terms.show(problem.term), "body": _spelled(problem, body, to)}
+    body = _body(problem, trace, book, CODES)
+    found = {"problem": terms.show(problem.term), "body": _spelled(problem, body, to)}
+    return found | ({"regime": _REGIME_OF[to]} if to in _REGIME_OF else {})
 
 
-def _spelled(problem: Problem, body: Any, to: str) -> str:
+def _body(problem: Problem, trace: Trace, book: Codebook, other: int) -> Body:
+    """The body that a trace spells. Raises `LanguageError`, `InputRefused` for foreign codes."""
+    if _messages(trace) is not None:
+        judged = judge_row(_as_row(trace), book)
+        if judged.body is None:
+            raise LanguageError(f"step {judged.index}: {judged.reason}")
+        return judged.body
+    regime = regime_of(trace, other)
+    if regime == TERMS:
+        return read_body(problem, trace.body)
+    if regime == ENGLISH:
+        return plain.read(problem, trace.body)
+    if trace.row is not None and "codebook" in trace.row:
+        book.demand(str(trace.row["codebook"]))
+    return _unpacker(book).unpack(problem, codes.read_tokens(trace.body))
+
+
+def _spelled(problem: Problem, body: Body, to: str) -> str:
     if to == "english":
         return plain.show(problem, body)
     if to == "terse":

@@ -1,4 +1,4 @@
-"""`r3 tasks list` and `r3 tasks sample FAMILY`."""
+"""`r3 tasks list`, `r3 tasks sample FAMILY` and `r3 tasks score MODEL`."""
 
 from __future__ import annotations
 
@@ -89,3 +89,43 @@ def sample(
                         print(json_format.dumps(row(found, one, book), ensure_ascii=False))
                 else:
                     console.print(as_text(found, regimes, book))
+
+
+@app.command()
+def score(
+    model: Annotated[
+        Path | None,
+        typer.Argument(help="A model folder. Default: the package's nano.", show_default=False),
+    ] = None,
+    families: Annotated[
+        str, typer.Option(help="Families' names with commas between them, or 'all'.")
+    ] = "all",
+    levels: Annotated[str, typer.Option(help="A level from 1 to 10, or a range.")] = "1-3",
+    regime: Annotated[
+        Literal["1", "2", "3", "all"],
+        typer.Option(help="English, S-expressions, codes, or all three."),
+    ] = "all",
+    count: Annotated[int, typer.Option(help="Problems of each level.", min=1)] = 20,
+    split: Annotated[
+        Literal["train", "heldout", "sealed"], typer.Option(help="Which split to draw from.")
+    ] = "heldout",
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print tables for a document.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """What a model can do: problems answered greedily, every step and answer checked.
+
+    [bold]r3 tasks score lab/models/current_model --regime 3 --levels 1-5[/bold]
+    """
+    from regime3.cli import tasks_score
+
+    wanted = tasks_score.Wanted(
+        families=tasks_score.several(families),
+        levels=levels,
+        regimes=(1, 2, 3) if regime == "all" else (int(regime),),
+        count=count,
+        split=split,
+    )
+    found = tasks_score.scored(model, wanted)
+    show(found.as_dict(), json, lambda: tasks_score.tell(found, as_markdown))

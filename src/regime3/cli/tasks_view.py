@@ -26,7 +26,7 @@ def families_of(name: str) -> list[str]:
     return [name]
 
 
-def levels_of(text: str, family: str) -> range:
+def levels_of(text: str, family: str, option: str = "--level") -> range:
     """The levels that '3' or '1-4' means, for a family."""
     most = tasks.FAMILIES[family].levels
     found = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", text)
@@ -34,7 +34,7 @@ def levels_of(text: str, family: str) -> range:
         first, last = int(found[1]), int(found[2] or found[1])
         if 1 <= first <= last <= most:
             return range(first, last + 1)
-    raise typer.BadParameter(f"{text!r}: want 1 to {most}, or 1-{most}", param_hint="--level")
+    raise typer.BadParameter(f"{text!r}: want 1 to {most}, or 1-{most}", param_hint=option)
 
 
 def as_text(sample: Sample, regimes: tuple[int, ...], book: Codebook) -> str:

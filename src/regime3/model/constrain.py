@@ -40,7 +40,7 @@ class Fence:
         _check(rows, first, ends)
         self.rows = list(rows)
         self._first, self._ends = first, list(ends)
-        self._due = [0] * len(rows)
+        self._due = [int(row.done) for row in rows]
         """The number of the end that each row has to write, from 1; 0: a code."""
         self._places = [0] * len(rows)
         """Where each row's mask is in the table."""
@@ -69,14 +69,18 @@ class Fence:
         if not 0 <= written - self._first < CODES_MAX:
             raise ModelError(f"row {row}: token {written} is no code, and its body is not done")
         constrainer.advance(written - self._first)
-        self._places[row] = constrainer.row.place
-        if constrainer.done:
-            self._due[row] = 1
+        self._note(row, constrainer)
 
     def replace(self, row: int, constrainer: Constrainer) -> None:
         """Let another problem have the row: its batch goes on."""
         self.rows[row] = constrainer
-        self._due[row], self._places[row] = 0, constrainer.row.place
+        self._note(row, constrainer)
+
+    def _note(self, row: int, constrainer: Constrainer) -> None:
+        """Know the place of a row's new mask, and whether it is done."""
+        mask = constrainer.row
+        self._places[row] = mask.place if mask.place >= 0 else constrainer.masks.rows.put(mask)
+        self._due[row] = int(constrainer.done)
 
 
 class CodesOnly(LogitsProcessor):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """What a model can do: held-out problems of every family and level, answered greedily and checked.
 
-    scorer = Scorer(folder, codebook.shipped())
+    scorer = Scorer(folder, codebook_of(folder) or codebook.shipped())
     for ability in scorer.measure(families, range(1, 4), (3,), 20, print): ...
 
 Prompts are rendered as in training. A problem is solved when the checker accepts every step and
@@ -14,19 +14,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from regime3 import tasks
-from regime3.config import Examples
+from regime3.config import Settings
+from regime3.errors import ModelError
 from regime3.lang.codebook import Codebook
 from regime3.model.chat import ChatRenderer
 from regime3.model.generate import greedy
+from regime3.model.load import load_model, load_tokenizer
 from regime3.records.rows import Message
-from regime3.tasks.family import Sample
+from regime3.tasks.family import Sample, Split
 from regime3.tasks.rows import row
 from regime3.tasks.verdict import Judged, judge
 
 BATCH = 64
 LENGTH_FACTOR = 2
 """An answer may be so many times as long as the longest oracle's in its batch, in tokens."""
+CONTEXT = 4096
+"""Tokens of context of a model that does not say."""
+LENGTH_EXTRA = 16
+"""Tokens beyond that, for what is very short."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,18 @@ class Ability:
 
 
 class Scorer:
-    """A model, its tokenizer and its codebook, ready to be asked."""
+    """A model, its tokenizer and its codebook, ready to be asked; on the GPU if there is one.
 
-    def __init__(self, folder: Path, book: Codebook, context: int = 4096) -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+    Raises `ModelError` for a folder whose model cannot be used.
+    """
 
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForCausalLM.from_pretrained(folder).eval()
-        self.renderer = ChatRenderer(self.tokenizer, Examples(), context)
+    def __init__(self, folder: Path, book: Codebook, settings: Settings | None = None) -> None:
+        settings = settings or Settings()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.tokenizer = load_tokenizer(folder)
+        self.model = load_model(folder, settings, device=device).eval()
+        self.context = int(getattr(self.model.config, "max_position_embeddings", CONTEXT))
+        self.renderer = ChatRenderer(self.tokenizer, settings.examples, self.context)
         self.book = book
 
     def measure(
@@ -69,15 +81,12 @@ class Scorer:
         regimes: Sequence[int],
         problems: int,
         tell: Callable[[str], None],
-        split: str = "heldout",
+        split: Split = "heldout",
     ) -> Iterator[Ability]:
         """One `Ability` a family, level and regime, as soon as it is measured."""
         for family in families:
             for level in levels:
-                samples = [
-                    tasks.sample(family, level, split, index)  # type: ignore[arg-type]
-                    for index in range(problems)
-                ]
+                samples = [tasks.sample(family, level, split, index) for index in range(problems)]
                 for regime in regimes:
                     found = self._ability(family, level, regime, samples)
                     tell(f"{family}, level {level}, regime {regime}: solved {found.solved:.0%}")
@@ -110,23 +119,30 @@ class Scorer:
             chat = row(sample, regime, self.book)
             messages = [Message(m["role"], m["content"]) for m in chat["messages"][:-1]]
             prompts.append(self.renderer.prompt_ids(messages, thinking=True))
-            longest = max(longest, len(self._golden(chat["messages"][-1])))
-        return greedy(self.model, self.tokenizer, prompts, LENGTH_FACTOR * longest + 16)
+            longest = max(longest, len(self.golden_ids(chat["messages"][-1])))
+        room = self.context - max(map(len, prompts))
+        if room < 1:
+            raise ModelError(f"a prompt is longer than the model's {self.context:,} tokens")
+        most = min(room, LENGTH_FACTOR * longest + LENGTH_EXTRA)
+        return greedy(self.model, self.tokenizer, prompts, most)
 
-    def _golden(self, message: dict[str, str]) -> list[int]:
-        text = message.get("reasoning_content", "") + message["content"]
+    def golden_ids(self, message: dict[str, str]) -> list[int]:
+        """The oracle's reply as this lab writes it, thinking markers included."""
+        reply = Message("assistant", message["content"], message.get("reasoning_content"))
+        text, _ = self.renderer.profile.completion(reply, "", 0)
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
     def judged(self, sample: Sample, regime: int, ids: list[int]) -> Judged:
         """The checker's view of what was written."""
-        text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        text = self.renderer.text_of(ids)  # a control token in the midst is no part of a body
         turn = self.renderer.profile.split(Message("assistant", text))
         return judge(sample.problem, regime, turn.thought, turn.answer, self.book)
 
 
 def markdown(rows: list[Ability]) -> str:
-    """A table of solved shares for each regime: families down, levels across."""
+    """A table of solved shares for each regime: families down, levels across; the mean of tokens
+    is over the levels."""
     lines: list[str] = []
     for regime in sorted({each.regime for each in rows}):
         own = [each for each in rows if each.regime == regime]
