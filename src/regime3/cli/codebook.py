@@ -51,7 +51,7 @@ def show_command(
     book = _load(codebook)
     rows = rows_of(book, macros)
     value = {"sha256": book.name, "version": book.version, "strategy": book.strategy, "codes": rows}
-    columns = ["code", "name", "expansion"]
+    columns = ["code", "name", "expansion", "type"]
     show(
         value,
         json,

@@ -16,6 +16,7 @@ def rows_of(book: Codebook, macros_only: bool) -> list[dict[str, str]]:
             "code": codes.token(code),
             "name": codes.name(code, book),
             "expansion": book.expansion(code),
+            "type": book.type_of(code),
         }
         for code in range(first, len(codes.BASE) + len(book.macros))
     ]

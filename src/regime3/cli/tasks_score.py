@@ -15,7 +15,7 @@ from regime3.cli.tasks_view import families_of, levels_of
 
 if TYPE_CHECKING:
     from regime3.score.abilities import Ability
-    from regime3.tasks import Split
+    from regime3.tasks.family import Split
 
 NANO = "the package's nano"
 
