@@ -1,4 +1,4 @@
-"""`r3 canon`, `check`, `encode`, `decode`, `tasks`, `codebook`: as filters, and under hostile input."""
+"""The language on the command line: as filters, and under hostile input."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from regime3.errors import InputRefused, Regime3Error
 from regime3.lang import codebook
 from regime3.lang.problem import show_body
 from regime3.lang.terms import show
+from regime3.tasks.family import Sample
 from regime3.tasks.rows import row, translation
 
 GCD = "(gcd 462 147)"
@@ -53,11 +54,11 @@ def told(result: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def samples() -> list[tasks.Sample]:
+def samples() -> list[Sample]:
     return [tasks.sample(name, 3, "train", index) for name in tasks.FAMILIES for index in range(2)]
 
 
-def text_of(samples: list[tasks.Sample]) -> str:
+def text_of(samples: list[Sample]) -> str:
     return "".join(f"{show(each.problem.term)}\n{show_body(each.body)}\n\n" for each in samples)
 
 
@@ -152,7 +153,7 @@ def test_check_tells_right_from_wrong_with_a_caret() -> None:
 
 
 def test_check_counts_one_step_as_one() -> None:
-    assert good("check", given="(gcd 0 7) (qed 7)").startswith("accepted, 1 step: ")
+    assert good("check", given="(eval 7) (qed 7)").startswith("accepted, 1 step: ")
 
 
 def test_check_puts_the_caret_at_the_whole_word() -> None:
@@ -169,9 +170,7 @@ def test_check_with_a_problem_reads_one_body() -> None:
 
 
 @pytest.mark.parametrize("regime", [1, 2, 3])
-def test_check_accepts_the_oracles_rows_in_every_regime(
-    samples: list[tasks.Sample], regime: int
-) -> None:
+def test_check_accepts_the_oracles_rows_in_every_regime(samples: list[Sample], regime: int) -> None:
     book = codebook.shipped()
     rows = [row(each, regime, book) for each in samples]
     rows += [translation(each, regime, other, book) for each in samples for other in (1, 2, 3)]
@@ -183,7 +182,7 @@ def test_check_accepts_the_oracles_rows_in_every_regime(
 @pytest.mark.parametrize("regime", [1, 2, 3])
 def test_check_rejects_rows_with_the_answer_of_another(regime: int) -> None:
     book = codebook.shipped()
-    first, second = (row(tasks.sample("numbers", 1, "train", n), regime, book) for n in (0, 1))
+    first, second = (row(tasks.sample("numbers", 6, "train", n), regime, book) for n in (0, 1))
     first["messages"][-1] = second["messages"][-1]
     result = r3("check", "--json", given=json.dumps(first))
     assert result.exit_code == 1
@@ -191,7 +190,7 @@ def test_check_rejects_rows_with_the_answer_of_another(regime: int) -> None:
     assert not found["accepted"] and found["index"] >= 1 and found["expected"]
 
 
-def test_check_reads_bodies_and_codes_in_rows(samples: list[tasks.Sample]) -> None:
+def test_check_reads_bodies_and_codes_in_rows(samples: list[Sample]) -> None:
     encoded = good("encode", "--json", given=text_of(samples))
     assert len(lines_of(good("check", "--json", given=encoded))) == len(samples)
     assert good("check", given=json.dumps({"problem": GCD, "body": BODY}))
@@ -231,14 +230,14 @@ def test_check_says_what_was_not_read_and_goes_on() -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("--names",), ("--json",)], ids=str)
-def test_encode_and_decode_come_round(samples: list[tasks.Sample], names: tuple[str, ...]) -> None:
+def test_encode_and_decode_come_round(samples: list[Sample], names: tuple[str, ...]) -> None:
     text = text_of(samples)
     codes = good("encode", *names, given=text)
     assert good("decode", given=codes) == text
     assert good("encode", *names, given=good("decode", given=codes)) == codes
 
 
-def test_decoded_english_is_checked_and_encoded_again(samples: list[tasks.Sample]) -> None:
+def test_decoded_english_is_checked_and_encoded_again(samples: list[Sample]) -> None:
     codes = good("encode", given=text_of(samples))
     english = good("decode", "--to", "english", given=codes)
     assert good("check", given=english).count("accepted, ") == len(samples)
@@ -260,7 +259,7 @@ def test_names_are_for_people_and_are_read_back() -> None:
     assert good("decode", "--problem", GCD, given=codes).strip() == f"{GCD}\n{BODY}"
 
 
-def test_chat_rows_are_encoded_and_decoded(samples: list[tasks.Sample]) -> None:
+def test_chat_rows_are_encoded_and_decoded(samples: list[Sample]) -> None:
     rows = "".join(json.dumps(row(each, 3, codebook.shipped())) + "\n" for each in samples)
     assert good("decode", given=rows) == text_of(samples)
     assert good("encode", given=rows) == good("encode", given=text_of(samples))
@@ -385,127 +384,24 @@ def test_the_program_itself_shows_no_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "given", "answer"),
+    ("verb", "exchanges"),
     [
-        (["canon"], b"(add 2 1)\n", b"(add 1 2)"),
-        (["check"], TRACE.encode(), b"accepted, 3 steps"),
-        (["check", "--json"], json.dumps({"problem": GCD, "body": BODY}).encode() + b"\n", b"{"),
-        (["encode"], TRACE.encode(), GCD.encode()),
+        ("canon", [("(add 2 1)\n", "(add 1 2)")]),
+        ("check", [(TRACE, "accepted, 3"), (json.dumps({"problem": GCD, "body": WRONG}) + "\n",
+                                            "rejected at step 1")]),
     ],
-    ids=str,
-)
+    ids=["canon", "check"],
+)  # fmt: skip
 def test_each_answer_comes_before_the_next_line_is_given(
-    words: list[str], given: bytes, answer: bytes
+    verb: str, exchanges: list[tuple[str, str]]
 ) -> None:
-    with subprocess.Popen([*R3, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL) as running:  # fmt: skip
+    with subprocess.Popen(
+        [*R3, verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as running:
         assert running.stdin and running.stdout
-        for _ in range(2):
-            running.stdin.write(given)
+        for given, answer in exchanges:
+            running.stdin.write(given.encode())
             running.stdin.flush()
-            assert running.stdout.readline().startswith(answer)
-            for _ in range(2 if words == ["encode"] else 0):
-                running.stdout.readline()
+            assert running.stdout.readline().decode().startswith(answer)
         running.stdin.close()
-        assert running.wait(30) == 0
-
-
-# --------------------------------------------------------------------------------------- tasks
-
-
-def test_tasks_list_shows_every_family() -> None:
-    (found,) = lines_of(good("tasks", "list", "--json"))
-    assert [each["family"] for each in found] == list(tasks.FAMILIES)
-    assert all(each["title"][0].islower() and each["easy"] and each["hard"] for each in found)
-    assert all(name in good("tasks", "list") for name in tasks.FAMILIES)
-
-
-def test_tasks_sample_is_the_same_each_time_and_is_accepted() -> None:
-    words = (
-        "tasks",
-        "sample",
-        "all",
-        "--level",
-        "1-2",
-        "--count",
-        "2",
-        "--regime",
-        "all",
-        "--rows",
-    )
-    first = good(*words)
-    assert good(*words) == first and good(*words[:-1], "--json") == first
-    assert len(lines_of(first)) == len(tasks.FAMILIES) * 2 * 2 * 3
-    assert "rejected" not in good("check", given=first)
-
-
-def test_tasks_sample_for_people_pipes_into_encode() -> None:
-    for regime in "123":
-        text = good("tasks", "sample", "numbers", "--level", "4", "--regime", regime)
-        prompt, _, rest = text.partition("\n")
-        assert prompt and good("check", given=rest).startswith("accepted")
-    text = good("tasks", "sample", "numbers", "--level", "4", "--regime", "all")
-    assert [line for line in text.splitlines() if line.startswith("-- ")] == [
-        f"-- regime {number}" for number in (1, 2, 3)
-    ]
-
-
-def test_tasks_sample_starts_where_it_is_told() -> None:
-    one = ("tasks", "sample", "lists", "--rows")
-    both = good(*one, "--count", "2").splitlines()
-    assert good(*one, "--start", "1").splitlines() == both[1:]
-    assert good(*one, "--split", "heldout").splitlines() != both[:1]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["geometry"],
-        [""],
-        ["ALL"],
-        *(["lists", "--level", level] for level in ("0", "11", "3-1", "1-11", "-1", "x", "", "1-")),
-        ["lists", "--count", "0"],
-        ["lists", "--start", "-1"],
-        ["lists", "--split", "test"],
-        ["lists", "--regime", "4"],
-    ],
-    ids=str,
-)
-def test_tasks_sample_tells_wrong_usage(words: list[str]) -> None:
-    result = r3("tasks", "sample", *words)
-    assert result.exit_code == 2 and not result.stdout and result.stderr
-
-
-# ------------------------------------------------------------------------------------ codebook
-
-
-def test_codebook_show_has_every_code_once() -> None:
-    (found,) = lines_of(good("codebook", "show", "--json"))
-    book = codebook.shipped()
-    assert found["sha256"] == book.name
-    codes = [each["code"] for each in found["codes"]]
-    assert len(codes) == len(set(codes)) == 296 + len(book.macros)
-    (macros,) = lines_of(good("codebook", "show", "--macros", "--json"))
-    assert macros["codes"] == found["codes"][296:]
-    assert book.name[:12] in good("codebook", "show")
-
-
-def test_codebook_learn_is_the_same_bit_for_bit_and_diff_tells_changes(tmp_path: Path) -> None:
-    first, second = tmp_path / "a.json", tmp_path / "b.json"
-    (made,) = lines_of(good("codebook", "learn", str(first), "--per-level", "2", "--json"))
-    good("codebook", "learn", str(second), "--per-level", "2")
-    assert first.read_bytes() == second.read_bytes()
-    assert codebook.load(first, made["sha256"]).macros
-    assert good("codebook", "diff", str(first), str(second)) == ""
-    result = r3("codebook", "diff", str(other_book(tmp_path)), str(first), "--json")
-    (found,) = lines_of(result.stdout)
-    assert result.exit_code == 1 and not found["same"]
-    assert any(line.startswith("<E296>: nothing -> ") for line in found["lines"])
-    assert good("decode", "--codebook", str(first), given=good(
-        "encode", "--codebook", str(first), given=TRACE)) == TRACE  # fmt: skip
-
-
-def test_codebook_learn_tells_what_it_cannot_do(tmp_path: Path) -> None:
-    assert r3("codebook", "learn", str(tmp_path / "x"), "--per-level", "-1").exit_code == 2
-    assert r3("codebook", "learn", str(tmp_path / "x"), "--strategy", "3").exit_code == 2
-    assert isinstance(r3("codebook", "show", str(tmp_path / "x")).exception, InputRefused)
+        assert running.wait(60) == (1 if verb == "check" else 0)

@@ -14,7 +14,7 @@ from regime3.lang import codebook, codes, signature
 from regime3.lang.codebook import Codebook
 from regime3.lang.codes import CODE, CODES_MAX, read_tokens
 from regime3.lang.pack import Packer
-from regime3.lang.problem import Body, Problem, body_of, read_body, read_problem
+from regime3.lang.problem import Body, Problem, body_of, read_body, read_problem, show_body
 from regime3.lang.signature import KINDS
 from regime3.lang.unpack import Unpacker
 from tests.lang.corpus import examples
@@ -288,21 +288,22 @@ def _negated(times: int) -> str:
     return "assume " + "not " * times + "c0 qed yes"
 
 
-def test_a_term_is_64_deep_and_no_deeper() -> None:
+def test_a_step_is_64_deep_and_no_deeper() -> None:
     for book in BOOKS:
-        body = unpack(LOGIC, _negated(64), book)
+        body = unpack(LOGIC, _negated(63), book)
+        assert read_body(LOGIC, show_body(body)) == body
         assert body_of(LOGIC, body) == body
         assert_survives(LOGIC, body, book)
         with pytest.raises(LanguageError, match="deeper than 64"):
-            unpack(LOGIC, _negated(65), book)
-    assert assert_refused(LOGIC, read_tokens("assume " + "not " * 100_000), PLAIN) == 65
+            unpack(LOGIC, _negated(64), book)
+    assert assert_refused(LOGIC, read_tokens("assume " + "not " * 100_000), PLAIN) == 64
 
 
 def test_macros_count_as_deep_as_what_they_stand_for() -> None:
     double = codebook.bare(1).with_macros([(CODE["not"], 0, CODE["not"])], "")
-    assert len(unpack(LOGIC, "assume " + "M0 " * 32 + "c0 qed yes", double)) == 2
+    assert len(unpack(LOGIC, "assume " + "M0 " * 31 + "c0 qed yes", double)) == 2
     with pytest.raises(LanguageError, match="deeper than 64"):
-        unpack(LOGIC, "assume " + "M0 " * 33 + "c0 qed yes", double)
+        unpack(LOGIC, "assume " + "M0 " * 32 + "c0 qed yes", double)
 
 
 def test_a_step_has_1024_nodes_and_no_more() -> None:

@@ -92,7 +92,7 @@ def unfit(table: Table, code: int) -> LanguageError:
 
 def build(reader: Reader, plan: Plan, depth: int) -> Term:
     """A compound: its children in reading order, then its canonical form."""
-    if depth > signature.DEPTH_MAX:
+    if depth >= signature.DEPTH_MAX:
         raise LanguageError(f"deeper than {signature.DEPTH_MAX}")
     _, name, finish, children = plan
     take = reader.take

@@ -99,7 +99,7 @@ def _names(term: str, kind: str, scope: Scope, path: Path) -> bool:
 def _compound(term: tuple[Term, ...], kind: str, scope: Scope, path: Path) -> Term:
     name = term[0]
     assert isinstance(name, str)
-    if len(path) > signature.DEPTH_MAX:
+    if len(path) >= signature.DEPTH_MAX:
         raise LanguageError(f"deeper than {signature.DEPTH_MAX}", path=path)
     if name == "frac":
         if kind not in signature.FRACTION_TYPES:

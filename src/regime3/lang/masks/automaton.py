@@ -115,8 +115,8 @@ class Automaton:
         """The fewest codes of an answer, and so of a body."""
         self.codes_safe = NODES_MAX // _largest(self._weights, states)
         """A step of so many codes, and what may be left to close it, is never too large."""
-        self.steps: dict[Name, State] = {}
-        """States in which steps begin, by what a name has after `step`."""
+        self.steps: tuple[dict[Slots | None, State], ...] = ({}, {})
+        """States where a step by `any` rule begins: whether an answer is implied, bare results."""
 
     def state(self, name: Name) -> State:
         """The state of that name, with its moves."""
@@ -128,7 +128,9 @@ class Automaton:
 
     def step(self, mode: str, bare: Slots | None, implied: bool) -> State:
         """Where a step begins. `mode`: `any` rule, `no-line` (there is none to name) or `last`."""
-        state = self.steps[mode, bare, implied] = self.state(("step", mode, bare, implied))
+        state = self.state(("step", mode, bare, implied))
+        if mode == "any":
+            self.steps[implied][bare] = state
         return state
 
     def _intern(self, name: Name) -> State:

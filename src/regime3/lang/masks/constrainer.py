@@ -135,7 +135,6 @@ class Constrainer:
             results = self._integers() if self._bare else None
             step = self._replay.step_of(results) if results else self._read_step(self._replay)
             self._replay.play(step)
-            self._reader.line += 1
         return self._begin()
 
     def _begin(self) -> State:
@@ -154,12 +153,14 @@ class Constrainer:
             bare = None if mode == "last" else replay.expects()
             implied = replay.implied() is not None
         self._bare = bare
-        found = self._automaton.steps.get((mode, bare, implied))
+        found = self._automaton.steps[implied].get(bare) if mode == "any" else None
         return found or self._automaton.step(mode, bare, implied)
 
     def _integers(self) -> tuple[Term, ...] | None:
         """The bare results, where they are integers or a list of them: all values are known."""
         given = self._codes
+        if len(given) == 1 and ATOM <= given[0] < FIRST_MACRO:
+            return (given[0] - ATOM,)
         listed = given[0] == _LIST
         if listed:
             given = given[1:-1]
@@ -182,6 +183,7 @@ class Constrainer:
     def _read_step(self, replay: Replay) -> Step:
         """The step that the codes since the last one spell, read as `unpack` does."""
         reader, grammar = self._reader, self._grammar
+        reader.line = self._premises + self.steps
         waiting = iter(self._codes)
         reader.take = waiting.__next__
         code = next(waiting)
