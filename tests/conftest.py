@@ -14,7 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 if importlib.util.find_spec("pycosat") is None:
-    # reasoning-gym imports it for zebra puzzles alone, and it has to be compiled: no test needs them.
+    # reasoning-gym imports it for zebra puzzles alone, and it has to be compiled. No test needs it.
     sys.modules["pycosat"] = types.ModuleType("pycosat")
 
 
