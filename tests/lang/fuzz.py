@@ -27,15 +27,24 @@ from typing import Any
 
 from regime3.errors import LanguageError
 from regime3.lang import codebook, codes, signature
-from regime3.lang.canon import canonical
+from regime3.lang.canon import canonical, make
 from regime3.lang.check import check, check_text
 from regime3.lang.english import plain, terse
 from regime3.lang.fingerprint import fingerprint
 from regime3.lang.pack import Packer
-from regime3.lang.problem import Body, Problem, problem_of, read_body, read_problem, show_body
-from regime3.lang.terms import Term, parse, show
+from regime3.lang.problem import (
+    Body,
+    Problem,
+    body_of,
+    problem_of,
+    read_body,
+    read_problem,
+    show_body,
+)
+from regime3.lang.terms import Term, parse, show, size
 from regime3.lang.unpack import Unpacker
 from tests.lang.generate import _renamed, random_body, random_macros, random_problem, random_term
+from tests.lang.hostile import FRAGMENTS, READERS, damaged, texts_of
 from tests.lang.test_canon import _classes, _respelt
 
 SECONDS_MAX = 2.0
@@ -44,8 +53,12 @@ EXAMPLE_MAX = 600
 """Characters of an example in the result."""
 NAMINGS_MAX = 4
 """Constants of problems whose fingerprints are compared by trying all namings."""
-STORM_EVERY = 200
+STORM_EVERY = 500
 """Rounds between two texts of about a MiB."""
+TOWER_EVERY = 20
+"""Rounds between two problems about as deep as terms may be."""
+
+Coder = tuple[codebook.Codebook, Packer, Unpacker]
 
 
 @dataclass
@@ -108,20 +121,24 @@ class Fuzz:
 
     def round(self) -> None:
         """One problem, two bodies of it, lone terms, and damage to the texts of all of them."""
-        tally = self.tally
-        rng = random.Random(f"fuzz|{self.seed}|{tally.rounds}")
-        tally.rounds += 1
-        problem = random_problem(rng)
-        tally.terms["problems"] += 1
+        number = self.tally.rounds
+        self.tally.rounds += 1
+        rng = random.Random(f"fuzz|{self.seed}|{number}")
+        self.tally.holds("no round raises", lambda: self._round(rng, number), f"round {number}")
+
+    def _round(self, rng: random.Random, number: int) -> bool:
+        deep = number % TOWER_EVERY == 1
+        problem, bodies = _tower(rng) if deep else _usual(rng)
+        self.tally.terms["problems"] += 1
         self._terms(rng, problem)
         self._fingerprints(rng, problem)
-        for _ in range(2):
-            body = random_body(rng, problem, rng.choice([2, 8, 8, 8, 24]))
-            tally.terms["steps"] += len(body)
+        for body in bodies:
+            self.tally.terms["steps"] += len(body)
             self._body(rng, problem, body)
             self._hostile(rng, problem, body)
-        if tally.rounds % STORM_EVERY == 1:
-            self._storm(rng, problem, body)
+        if number % STORM_EVERY == 1:
+            self._storm(rng, problem, bodies[0])
+        return True
 
     # -------------------------------------------------------------------------------- the kind half
 
@@ -131,7 +148,7 @@ class Fuzz:
         holds("parse(show)", lambda: parse(text) == term, text)
         holds("read_problem(show)", lambda: read_problem(text) == problem, text)
         holds("canonical is idempotent", lambda: canonical(term) == term, text)
-        self._laws(term, _respelt(term, rng))
+        self._laws(term, _respelt_within(term, rng))
         for _ in range(3):
             one = random_term(rng, rng.choice("ELPBDK"), 3, depth=rng.randint(1, 3))
             other = _respelt(_changed(rng, one), rng)
@@ -167,17 +184,24 @@ class Fuzz:
         verdict = check(problem, body)
         holds("check_text is check", lambda: check_text(posed, text) == verdict, posed, text)
         for style, english in (("plain", plain), ("terse", terse)):
-            said = english.show(problem, body)
-            holds(
-                f"{style}.read(show)", lambda: english.read(problem, said) == body, posed, text, said
-            )
-        for book, packer, unpacker in rng.sample(self.coders, 2):
-            packed = packer.pack(problem, body)
-            told = posed, text, book.json if len(book.macros) < 9 else book.name
-            holds("unpack(pack)", lambda: unpacker.unpack(problem, packed) == body, *told)
-            for spell in (codes.tokens_text, codes.names_text):
-                spelt = spell(packed)
-                holds("read_tokens", lambda: codes.read_tokens(spelt) == packed, spelt)
+            self._english(style, english, problem, body)
+        for coder in rng.sample(self.coders, 2):
+            self._coded(coder, problem, body)
+
+    def _english(self, style: str, english: Any, problem: Problem, body: Body) -> None:
+        said = english.show(problem, body)
+        told = show(problem.term), show_body(body), said
+        self.tally.holds(f"{style}.read(show)", lambda: english.read(problem, said) == body, *told)
+
+    def _coded(self, coder: Coder, problem: Problem, body: Body) -> None:
+        book, packer, unpacker = coder
+        packed = packer.pack(problem, body)
+        tokens, names = codes.tokens_text(packed), codes.names_text(packed)
+        holds = self.tally.holds
+        told = show(problem.term), show_body(body), book.json if len(book.macros) < 9 else book.name
+        holds("unpack(pack)", lambda: unpacker.unpack(problem, packed) == body, *told)
+        holds("read_tokens", lambda: codes.read_tokens(tokens) == packed, tokens)
+        holds("read_tokens by name", lambda: codes.read_tokens(names) == packed, names)
 
     # ----------------------------------------------------------------------------- the hostile half
 
@@ -185,15 +209,18 @@ class Fuzz:
         """Each reader on its own text, damaged."""
         _, packer, unpacker = coder = rng.choice(self.coders)
         packed = packer.pack(problem, body)
-        texts = _texts(problem, body, packed)
+        texts = texts_of(problem, body, packed)
         for reader, text in texts.items():
             self._try(reader, damaged(rng, text, texts), problem, coder)
         self._codes(rng, problem, packed, packer, unpacker)
 
-    def _try(self, reader: str, text: str, problem: Problem, coder: Any, storm: bool = False) -> None:
+    def _try(
+        self, reader: str, text: str, problem: Problem, coder: Coder, storm: bool = False
+    ) -> None:
         """One text before one reader: read and printed back, or refused, in time."""
         tally = self.tally
         told = f"{text!r} | {show(problem.term)} | {coder[0].name[:12]}"
+        coder[2].grammar(problem)  # made once for all texts of such problems, so not timed
         began = time.process_time()
         try:
             why = READERS[reader](text, problem, coder)
@@ -207,7 +234,8 @@ class Fuzz:
         if took > SECONDS_MAX:
             why = why or f"{took:.1f} s"
         if why:
-            tally.fault(f"hostile {reader}", f"{why}; {told}")
+            kind = "slow" if why.endswith(" s") else why.partition(":")[0][:60]
+            tally.fault(f"hostile {reader}: {kind}", f"{why}; {told}")
         slowest = [tally.slowest_refusal if refused else tally.slowest_read]
         if refused and not storm:
             slowest.append(tally.slowest_small_refusal)
@@ -246,12 +274,14 @@ class Fuzz:
             again = packer.pack(problem, body)
             holds = self.tally.holds
             holds("unpack(pack(unpack))", lambda: unpacker.unpack(problem, again) == body, *told)
-            holds("what unpacks is typed", lambda: read_body(problem, show_body(body)) == body, *told)
+            holds(
+                "what unpacks is typed", lambda: read_body(problem, show_body(body)) == body, *told
+            )
 
     def _storm(self, rng: random.Random, problem: Problem, body: Body) -> None:
         """A text of about a MiB before every reader."""
         coder = rng.choice(self.coders)
-        texts = _texts(problem, body, coder[1].pack(problem, body))
+        texts = texts_of(problem, body, coder[1].pack(problem, body))
         for reader, text in texts.items():
             begin = rng.randrange(len(text))
             end = begin + rng.choice([1, 2, 5, len(text)])
@@ -275,6 +305,25 @@ def _books(rng: random.Random) -> list[codebook.Codebook]:
     ]
     grown = [book.with_macros(random_macros(rng, rng.choice([3, 40, 216])), "") for book in books]
     return [*books, *grown, codebook.shipped()]
+
+
+def _usual(rng: random.Random) -> tuple[Problem, list[Body]]:
+    problem = random_problem(rng)
+    return problem, [random_body(rng, problem, rng.choice([2, 8, 8, 8, 24])) for _ in range(2)]
+
+
+def _tower(rng: random.Random) -> tuple[Problem, list[Body]]:
+    """A goal and a step of nearly the greatest depth, or exactly that, of nots and implications."""
+    term: Term = "c0"
+    height = signature.DEPTH_MAX - rng.choice([1, 1, 2, 30])
+    name = rng.choice(["not", "imp", "or", ""])
+    for _ in range(height):
+        step = name or rng.choice(["not", "imp", "or", "iff"])
+        term = ("not", term) if step == "not" else make(step, term, rng.choice(["c0", "c1"]))
+    problem = problem_of(_renamed(("entails", ("given", "c0"), term), {}))
+    assert problem.goal is not None
+    steps = [("assume", problem.goal), ("val", problem.goal, "true")]
+    return problem, [body_of(problem, [*steps[: rng.randint(1, 2)], ("qed", "yes")])]
 
 
 def _places(term: Term, path: tuple[int, ...] = ()) -> Iterable[tuple[tuple[int, ...], Term]]:
@@ -303,10 +352,22 @@ def _put(term: Any, path: tuple[int, ...], value: Term) -> Any:
     return (*term[: path[0]], _put(term[path[0]], path[1:], value), *term[path[0] + 1 :])
 
 
+def _respelt_within(term: Term, rng: random.Random) -> Term:
+    """The term respelt, or itself where that would be deeper or longer than problems may be."""
+    other = _respelt(term, rng)
+    fits = _depth(other) <= signature.DEPTH_MAX and 2 * size(other) <= signature.PROBLEM_NODES_MAX
+    return other if fits else term
+
+
+def _depth(term: Term) -> int:
+    """Brackets around the innermost argument."""
+    return 1 + max(map(_depth, term[1:]), default=0) if isinstance(term, tuple) else 0
+
+
 def _disguised(rng: random.Random, term: Term, constants: int) -> Term:
     """A problem renamed and respelt, with premises shuffled and doubled, sides swapped."""
     names = rng.sample(range(constants), constants)
-    return _shuffled(rng, _respelt(_named(term, names), rng))
+    return _shuffled(rng, _respelt_within(_named(term, names), rng))
 
 
 def _shuffled(rng: random.Random, term: Any) -> Any:
@@ -355,134 +416,6 @@ def _problem_class(term: Any) -> Any:
     return term[0], frozenset(map(_classes, term[1][1:])), _classes(term[2])
 
 
-# ----------------------------------------------------------------------------------- hostile texts
-
-FRAGMENTS = [
-    *"()(() \t\n\r-0179xclpqrAB=+*/^|&<>,.;:'\"\\{}[]",
-    *["))", "((((", "-0", "007", "1" * 64, "1" * 65, "-" + "9" * 5000, "(frac 2 4)", "(frac 1 0)"],
-    *["x1", "c12", "c99", "l0", "l99", "(list)", "(qed yes)", "(qed", "true", "1e5", "0x1", "1_0"],
-    *["<E", "<E512>", "<E000>", "<E195>", "M0", "M999", "qed!", "R15", "B39", "end", "neg", "T0"],
-    *["\x00", "\x0b", "\x1c", "\x85", "\xa0", "\u2028", "\ufeff", "²", "١", "１", "−", "é", "🙂"],
-    *["\ud800", " nothing", "\n\n", "\r\n", "3. ", "Yes.", "(" * 70, "(not " * 70, "--" * 200],
-]
-"""What is put into texts: syntax, limits and just beyond, look-alikes, blanks of other alphabets."""
-
-
-def damaged(rng: random.Random, text: str, others: dict[str, str]) -> str:
-    """The text after one to three faults, at random places."""
-    for _ in range(rng.choice([1, 1, 1, 2, 3])):
-        place = rng.randrange(len(text) + 1)
-        end = min(len(text), place + rng.choice([1, 1, 2, 5, 20]))
-        kind = rng.randrange(8)
-        if kind <= 1:
-            text = text[:place] + text[end:]
-        elif kind == 2:
-            text = text[:place] + rng.choice(FRAGMENTS) + text[place:]
-        elif kind == 3:
-            text = text[:place] + rng.choice(FRAGMENTS) + text[end:]
-        elif kind == 4:
-            text = text[:place] + text[end : 2 * end - place] + text[place:end] + text[2 * end :]
-        elif kind == 5:
-            text = text[:place] + text[place:end] * rng.randint(2, 4) + text[end:]
-        elif kind == 6:
-            text = text[:place] if rng.random() < 0.5 else text[place:]
-        else:
-            other = rng.choice(list(others.values()))
-            text = text[:place] + other[rng.randrange(len(other) + 1) :]
-    return text
-
-
-def _texts(problem: Problem, body: Body, packed: list[int]) -> dict[str, str]:
-    """A text for each reader."""
-    return {
-        "term": show(problem.term),
-        "problem": show(problem.term),
-        "body": show_body(body),
-        "plain": plain.show(problem, body),
-        "terse": terse.show(problem, body),
-        "tokens": codes.tokens_text(packed),
-        "names": codes.names_text(packed),
-    }
-
-
-# What the readers return is what is wrong with what they read; a refusal escapes.
-
-
-def _read_term(text: str, problem: Problem, coder: Any) -> str:
-    term = parse(text)
-    if parse(show(term)) != term:
-        return "printed, it reads as another term"
-    if _words(show(term)) != _words(text):
-        return "read although it says something else"
-    form = canonical(term)
-    return "" if canonical(form) == form else "canonical is not idempotent"
-
-
-def _words(text: str) -> list[str]:
-    """The text cut at its brackets and at blanks of the language."""
-    return re.findall(r"[()]|[^() \t\r\n]+", text)
-
-
-def _read_problem(text: str, problem: Problem, coder: Any) -> str:
-    if check_text(text, "(qed yes)").steps > 1:
-        return "the verdict has more steps than the body"
-    found = read_problem(text)
-    if read_problem(show(found.term)) != found:
-        return "printed, it reads as another problem"
-    return "" if problem_of(parse(text)) == found else "read_problem is not problem_of(parse)"
-
-
-def _read_body(text: str, problem: Problem, coder: Any) -> str:
-    verdict = check_text(problem, text)
-    try:
-        body = read_body(problem, text)
-    except LanguageError:
-        if verdict.accepted or verdict.index < 1:
-            return f"refused, where check_text says {verdict}"
-        raise
-    if read_body(problem, show_body(body)) != body:
-        return "printed, it reads as another body"
-    if check(problem, body) != verdict:
-        return f"{check(problem, body)}, where check_text says {verdict}"
-    return _repacked(body, problem, coder)
-
-
-def _repacked(body: Body, problem: Problem, coder: Any) -> str:
-    _, packer, unpacker = coder
-    same = unpacker.unpack(problem, packer.pack(problem, body)) == body
-    return "" if same else "packed, it unpacks as another body"
-
-
-def _read_english(english: Any) -> Callable[[str, Problem, Any], str]:
-    def read(text: str, problem: Problem, coder: Any) -> str:
-        body = english.read(problem, text)
-        if english.read(problem, english.show(problem, body)) != body:
-            return "printed, it reads as another body"
-        if read_body(problem, show_body(body)) != body:
-            return "its body is not typed"
-        return _repacked(body, problem, coder)
-
-    return read
-
-
-def _read_codes(text: str, problem: Problem, coder: Any) -> str:
-    numbers = codes.read_tokens(text)
-    if codes.read_tokens(codes.tokens_text(numbers)) != numbers:
-        return "printed, they read as other codes"
-    return _repacked(coder[2].unpack(problem, numbers), problem, coder)
-
-
-READERS: dict[str, Callable[[str, Problem, Any], str]] = {
-    "term": _read_term,
-    "problem": _read_problem,
-    "body": _read_body,
-    "plain": _read_english(plain),
-    "terse": _read_english(terse),
-    "tokens": _read_codes,
-    "names": _read_codes,
-}
-
-
 def sweep(terms: int, seed: str, say: Callable[[str], None] = print) -> Tally:
     """Rounds until so many terms were drawn."""
     fuzz, began = Fuzz(seed), time.monotonic()
@@ -505,15 +438,20 @@ def _main() -> None:
     tally = sweep(given.terms, given.seed, lambda line: print(line, file=sys.stderr, flush=True))
     cpu = time.process_time() - cpu
     total = tally.terms.total()
-    found = asdict(tally) | {
-        "seed": given.seed,
-        "total_terms": total,
-        "total_faults": tally.faults.total(),
-        "seconds": round(time.monotonic() - wall, 1),
-        "cpu_seconds": round(cpu, 1),
-        "terms_per_cpu_second": round(total / cpu),
-        "smallest": {name: why[:EXAMPLE_MAX] for name, why in tally.smallest.items()},
-    }
+    slowest = {key: asdict(each) for key, each in vars(tally).items() if key.startswith("slow")}
+    found = (
+        vars(tally)
+        | slowest
+        | {
+            "seed": given.seed,
+            "total_terms": total,
+            "total_faults": tally.faults.total(),
+            "seconds": round(time.monotonic() - wall, 1),
+            "cpu_seconds": round(cpu, 1),
+            "terms_per_cpu_second": round(total / cpu),
+            "smallest": {name: why[:EXAMPLE_MAX] for name, why in tally.smallest.items()},
+        }
+    )
     print(json.dumps(found, indent=1))
     sys.exit(1 if tally.faults else 0)
 

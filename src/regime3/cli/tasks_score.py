@@ -54,10 +54,14 @@ def several(text: str) -> list[str]:
 def scored(model: Path | None, wanted: Wanted) -> Scored:
     """Ask the model; progress on standard error. Raises `ModelError`."""
     levels = {family: levels_of(wanted.levels, family, "--levels") for family in wanted.families}
+    import torch
+
     from regime3.lang import codebook
     from regime3.model.codes import codebook_of
     from regime3.score.abilities import Scorer
 
+    if model is None:
+        torch.set_num_threads(1)  # a second one starves so small a model, as in its training
     with _folder(model) as folder:
         scorer = Scorer(folder, codebook_of(folder) or codebook.shipped())
     rows = [

@@ -43,7 +43,10 @@ def parse(text: str) -> Term:
 
 def check_size(text: str) -> None:
     """Refuse a text of more than `TEXT_BYTES_MAX` bytes before reading any of it."""
-    if len(text) > signature.TEXT_BYTES_MAX or len(text.encode()) > signature.TEXT_BYTES_MAX:
+    if (
+        len(text) > signature.TEXT_BYTES_MAX
+        or len(text.encode("utf-8", "surrogatepass")) > signature.TEXT_BYTES_MAX
+    ):
         raise LanguageError(f"the text is longer than {signature.TEXT_BYTES_MAX:,} bytes")
 
 
