@@ -105,3 +105,10 @@ def test_an_argument_is_found_in_the_text_by_its_path() -> None:
     assert text[place(text, (1, 1)) :].startswith("99")
     assert text[place(text, (2,)) :].startswith("40")
     assert place(text, ()) == 0
+
+
+@pytest.mark.parametrize("blank", ["\xa0", "\x0b", "\u2028", "\ud800"])
+def test_blanks_of_other_alphabets_are_no_blanks(blank: str) -> None:
+    for text in (f"(gcd 4 6){blank}", f"(gcd 4 6){blank})))", f"(gcd{blank}4 6)", f"5{blank}junk"):
+        with pytest.raises(LanguageError):
+            parse(text)

@@ -165,7 +165,6 @@ def _placed(error: LanguageError, text: str, start: int) -> LanguageError:
 
 
 _BRACKET = re.compile(r"[()]")
-_INK = re.compile(r"[^ \t\r\n]")
 
 
 def cut_steps(text: str) -> list[tuple[int, int]]:
@@ -193,7 +192,7 @@ def cut_steps(text: str) -> list[tuple[int, int]]:
 
 def _add_ink(pieces: list[tuple[int, int]], text: str, start: int, end: int) -> None:
     """Whatever is not blank between two steps is a piece, so that somebody refuses it."""
-    ink = _INK.search(text, start, end)
+    ink = terms.INK.search(text, start, end)
     if ink:
         pieces.append((ink.start(), start + len(text[start:end].rstrip())))
 

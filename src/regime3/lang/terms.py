@@ -22,6 +22,8 @@ from regime3.lang import signature
 Term = int | str | tuple[Any, ...]
 
 TOKEN = re.compile(r"[ \t\r\n]*(?:([()])|([^\s()]+))")
+INK = re.compile(r"[^ \t\r\n]")
+"""Whatever is no blank of ours; blanks of other alphabets are ink."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _ATOM = re.compile(r"[xc](?:0|[1-9][0-9]*)|l[1-9][0-9]*")
 _NUMBERISH = re.compile(r"-?[0-9]")
@@ -35,9 +37,9 @@ def parse(text: str) -> Term:
     """The one term that the text holds. Raises `LanguageError` with the place."""
     check_size(text)
     term, position = parse_at(text, 0)
-    rest = TOKEN.match(text, position)
+    rest = INK.search(text, position)
     if rest:
-        raise LanguageError("nothing may follow the term", text, rest.end() - len(rest[0].strip()))
+        raise LanguageError("nothing may follow the term", text, rest.start())
     return term
 
 
