@@ -74,9 +74,22 @@ def step_type(kind: str, answer: str) -> str:
     return f"{kind}>{answer}"
 
 
+MODEL: Final = "Model"
+"""A type that packing alone has: a counter-model whose elements are told by some of their classes,
+each by one class alone or by `elem`."""
+WITNESS: Final = "Witness"
+TOLD_FORMS: Final[dict[str, dict[str, Slots]]] = {
+    MODEL: {"counter": (f"{WITNESS}*",)},
+    WITNESS: {"elem": ("G*",)},
+}
+TYPE_FORMS: Final = signature.FORMS | TOLD_FORMS
+"""TYPE_FORMS[type][name]: as `signature.FORMS`, with those types."""
+CONSTANT_TYPES: Final = signature.CONSTANT_TYPES | {WITNESS}
+
+
 def _forms() -> tuple[dict[str, Slots], ...]:
     forms: list[dict[str, Slots]] = [{} for _ in BASE]
-    for kind, names in signature.FORMS.items():
+    for kind, names in TYPE_FORMS.items():
         for name, slots in names.items():
             if name in PLUS:
                 forms[PLUS[name]][kind] = (*slots[:2], slots[0], slots[2])
@@ -89,7 +102,7 @@ def _forms() -> tuple[dict[str, Slots], ...]:
     for variable, kinds in signature.VARIABLE_TYPES.items():
         forms[CODE[variable]] = dict.fromkeys(sorted(kinds), ())
     for number in range(signature.CONSTANTS_MAX):
-        forms[CONSTANT + number] = dict.fromkeys(sorted(signature.CONSTANT_TYPES), ())
+        forms[CONSTANT + number] = dict.fromkeys(sorted(CONSTANT_TYPES), ())
     for back in range(1, signature.LINES_MAX):
         forms[BACK + back] = {"Line": ()}
     return tuple(forms)

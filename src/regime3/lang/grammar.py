@@ -28,6 +28,7 @@ from regime3.lang.codes import (
     FIRST_MACRO,
     IMPLIED,
     LAST_DIGIT,
+    MODEL,
     NEG,
     REFERENCE,
     REFERENCES_MAX,
@@ -41,9 +42,11 @@ class Grammar:
     def __init__(self, book: Codebook, step_type: str, constants: int) -> None:
         self.book, self.constants = book, constants
         self.tables: dict[str, Table] = {}
-        """By type: every type that a step may hold."""
+        """By type: every type that a step, or what tells one, may hold."""
         self.steps = self._table(step_type)
         """What may begin a step that is spelled in full."""
+        if step_type.startswith("follows"):
+            self._table(MODEL)
         self.nodes = _nodes(book)
         """Nodes that each code adds to its step; an integer's come with its last code."""
         self.codes_safe = signature.PROBLEM_NODES_MAX // max(self.nodes) - 1

@@ -15,7 +15,6 @@ from typing import Final
 from regime3.lang.codebook import Codebook
 from regime3.lang.codes import (
     ATOM,
-    CODE,
     DIGIT,
     FIRST_MACRO,
     IMPLIED,
@@ -24,7 +23,7 @@ from regime3.lang.codes import (
     REFERENCE,
 )
 from regime3.lang.macros import merged
-from regime3.lang.prefix import INTEGER, flatten, roots
+from regime3.lang.prefix import INTEGER, atom, flatten, roots
 from regime3.lang.problem import Body, Problem
 from regime3.lang.references import from_problem, large_from, touch
 from regime3.lang.terms import Term
@@ -60,7 +59,7 @@ class Packer:
             elif isinstance(root, tuple):
                 self._compound(root, line, codes, recent)
             else:
-                codes.append(IMPLIED if root is None else CODE[root])
+                codes.append(IMPLIED if root is None else atom(root, line))
         return codes
 
     def _compound(

@@ -39,24 +39,32 @@ _ATOMS: Final = {BASE[code]: code for code in [*RANK.values(), *range(CODE["x0"]
 def roots(problem: Problem, body: Body, strategy: int) -> Iterator[tuple[int, Term | None]]:
     """What is spelled of a body, with the 1-based line of its step.
 
-    Whole steps, bare results one by one, or None for an answer that the state implies.
+    Whole steps, what tells a step, term by term, or None for an answer that the state implies.
     """
     line = len(problem.premises)
     if strategy == 0:
         yield from enumerate(body, start=line + 1)
         return
     state = replay.start(problem, strategy)
-    for step in body[:-1]:
+    for step in body:
         line += 1
-        results = state.bare(step)
-        if results is None:
+        if step[0] == "qed" and state.implied() == step[1]:
+            yield line, None
+            return
+        told = state.bare(step)
+        if told is None:
             yield line, step
         else:
-            for result in results:
-                yield line, result
-        state.play(step)
-    answer = body[-1]
-    yield line + 1, None if state.implied() == answer[1] else answer
+            for term in told:
+                yield line, term
+        if step[0] != "qed":
+            state.play(step)
+
+
+def atom(name: str, line: int) -> int:
+    """The code of a constant, a line, a variable or a bare name, in the step of that line."""
+    code: int = _ATOMS[name]
+    return code if code > 0 else BACK + line + code
 
 
 def flatten(term: tuple[Any, ...], line: int, shape: list[int], holes: list[int]) -> None:

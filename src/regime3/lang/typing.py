@@ -46,6 +46,8 @@ WORDS = {
     "Num": "a number",
     "Bool": "true or false",
     "Elem": "(elem …)",
+    "Model": "a told counter-model",
+    "Witness": "a class or (elem …)",
     "Line": "a line (l1, l2, …)",
     "List": "(list …)",
     "Pipe": "(pipe …)",

@@ -24,6 +24,7 @@ from regime3.lang.problem import Body, Problem, Step
 from regime3.lang.reader import Plan, Reader
 from regime3.lang.references import from_problem
 from regime3.lang.terms import Term
+from regime3.lang.typing import WORDS
 
 NODES_MAX: Final = signature.PROBLEM_NODES_MAX
 """Nodes of a step: as many as of a problem."""
@@ -141,18 +142,20 @@ class _Reading:
         return step
 
     def _foreseen(self, code: int) -> Step:
-        """The step that prediction names, from its bare results, of which `code` is the first."""
-        kinds = None if self.state is None else self.state.expects()
+        """The step that prediction names, from what tells it; `code` is the first of it."""
+        ways = () if self.state is None else self.state.expects()
         tables = self.grammar.tables
-        if self.state is None or kinds is None or tables[kinds[0]][code] is None:
-            or_result = ", a result" if kinds else ""
-            raise LanguageError(
-                f"a rule of {self.problem.kind}{or_result} or an answer must stand here"
-            )
-        results = [self.reader.begun(tables[kinds[0]], code, 1)]
-        for kind in kinds[1:]:
-            results.append(self.reader.term(tables[kind], 1))
-        return self.state.step_of(tuple(results))
+        for way in ways:
+            if tables[way[0]][code] is not None:
+                break
+        else:
+            told = "".join(f", {WORDS[way[0]]}" for way in ways)
+            raise LanguageError(f"a rule of {self.problem.kind}{told} or an answer must stand here")
+        terms = [self.reader.begun(tables[way[0]], code, 1)]
+        for kind in way[1:]:
+            terms.append(self.reader.term(tables[kind], 1))
+        assert self.state is not None
+        return self.state.step_of(tuple(terms))
 
     def _implied(self) -> Term:
         """The answer of `qed!`."""

@@ -3,20 +3,20 @@
     solve_equation(parse("(eqn (add (scale 5 x0) 2) x0)"))     # sub-both x0, sub-both 2, div-both 4
 
 While a side is not collected (a number, X, or X plus a number; X is x0 or a multiple of it):
-fractions go first, by `mul-both` with their common denominator; then `expand` multiplies out the
-outermost brackets; then `expand` collects. When both are collected the steps are those that
-strategy 1 predicts (SPEC.md, section 5), but for one: a number alone on the left and X alone on the
-right are exchanged by `swap`, which saves two steps.
+the steps are those of `lang.replay.gather` (fractions first, then brackets, a layer at a time), and
+then `expand` collects. When both are collected the steps are those that strategy 1 predicts
+(SPEC.md, section 5), but for one: a number alone on the left and X alone on the right are exchanged
+by `swap`, which saves two steps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
 
 from regime3.lang.canon import canonical
 from regime3.lang.problem import Step
+from regime3.lang.replay.gather import gathered, scaled
 from regime3.lang.terms import Term, is_literal, literal, value_of
 
 
@@ -61,28 +61,6 @@ def meaning(term: Term) -> Meaning:
     return found
 
 
-def scaled(n: Fraction, term: Term) -> Term:
-    """n times a term, without `(scale 1 …)`."""
-    return term if n == 1 else ("scale", literal(n), term)
-
-
-Piece = tuple[Fraction, Term]
-"""A factor and what it multiplies: x0, 1, or something in brackets."""
-
-
-def pieces(term: Term, factor: Fraction = Fraction(1)) -> list[Piece]:
-    """The summands of a side, `sub` as a factor of -1; brackets stay closed."""
-    if is_literal(term):
-        return [(factor * value_of(term), 1)]
-    if isinstance(term, tuple) and term[0] == "add":
-        return [piece for each in term[1:] for piece in pieces(each, factor)]
-    if isinstance(term, tuple) and term[0] == "sub":
-        return pieces(term[1], factor) + pieces(term[2], -factor)
-    if isinstance(term, tuple):
-        return [(factor * value_of(term[1]), term[2])]
-    return [(factor, term)]
-
-
 def solve_equation(equation: Term) -> tuple[list[Step], Term]:
     """The steps to the answer, and the answer: a number, none or any."""
     assert isinstance(equation, tuple)
@@ -90,7 +68,7 @@ def solve_equation(equation: Term) -> tuple[list[Step], Term]:
     steps: list[Step] = []
     while (answer := answer_of(left, right)) is None:
         collected = meaning(left).term() == left and meaning(right).term() == right
-        rule, left, right = _collected(left, right) if collected else _gathered(left, right)
+        rule, left, right = _collected(left, right) if collected else _scattered(left, right)
         steps.append((*rule, ("eqn", left, right)))
     return steps, answer
 
@@ -124,34 +102,11 @@ def _collected(left: Term, right: Term) -> Done:
     return ("sub-both", taken.term()), (a - taken).term(), (b - taken).term()
 
 
-def _gathered(left: Term, right: Term) -> Done:
+def _scattered(left: Term, right: Term) -> Done:
     """The next step on the way to collected sides."""
-    common = lcm(*[factor.denominator for side in (left, right) for factor, _ in pieces(side)])
-    if common > 1:
-        return ("mul-both", common), _times(left, common), _times(right, common)
-    if any(_bracketed(side) for side in (left, right)):
-        return ("expand",), _multiplied_out(left), _multiplied_out(right)
-    return ("expand",), meaning(left).term(), meaning(right).term()
-
-
-def _bracketed(side: Term) -> bool:
-    """Whether there is a bracket to multiply out. What may be collected at once is none."""
-    return any(term not in ("x0", 1) for _, term in pieces(side))
-
-
-def _times(side: Term, n: int) -> Term:
-    """n times a side, summand by summand."""
-    return _sum([(factor * n, term) for factor, term in pieces(side)])
-
-
-def _multiplied_out(side: Term) -> Term:
-    """The side with its outermost brackets multiplied out; a side without any stays."""
-    if not _bracketed(side):
-        return side
-    opened = [(factor, pieces(term)) for factor, term in pieces(side)]
-    return _sum([(factor * inner, each) for factor, parts in opened for inner, each in parts])
-
-
-def _sum(summands: list[Piece]) -> Term:
-    terms = [literal(n) if term == 1 else scaled(n, term) for n, term in summands]
-    return canonical(("add", *terms)) if len(terms) > 1 else terms[0]
+    found = gathered(("eqn", left, right))
+    if found is None:
+        return ("expand",), meaning(left).term(), meaning(right).term()
+    rule, equation = found
+    assert isinstance(equation, tuple)
+    return rule, equation[1], equation[2]

@@ -1,7 +1,7 @@
 """The automaton of masks: states with moves, and what each move costs to close again.
 
     automaton = Automaton(States(book, Shape("gcd", 0, "Int")))
-    step = automaton.state(("step", "any", ("Int", "Int"), True))
+    step = automaton.state(("step", "any", (("Int", "Int"),), True))
     step.moves[code]        # (cost, states pushed in reverse, whether a long integer ends, room)
 
 A configuration is a stack of states; a code replaces the top one by what it pushes. The cost of a
@@ -29,8 +29,9 @@ from regime3.lang.masks.states import (
     Name,
     Pushed,
     States,
+    Ways,
 )
-from regime3.lang.signature import LINES_MAX, Slots
+from regime3.lang.signature import LINES_MAX
 from regime3.lang.signature import PROBLEM_NODES_MAX as NODES_MAX
 
 NEEDED: Final = {
@@ -115,8 +116,8 @@ class Automaton:
         """The fewest codes of an answer, and so of a body."""
         self.codes_safe = NODES_MAX // _largest(self._weights, states)
         """A step of so many codes, and what may be left to close it, is never too large."""
-        self.steps: tuple[dict[Slots | None, State], ...] = ({}, {})
-        """States where a step by `any` rule begins: whether an answer is implied, bare results."""
+        self.steps: tuple[dict[Ways, State], ...] = ({}, {})
+        """States where a step by `any` rule begins: is an answer implied, ways to tell it."""
 
     def state(self, name: Name) -> State:
         """The state of that name, with its moves."""
@@ -126,11 +127,11 @@ class Automaton:
             self._fill(state)
         return state
 
-    def step(self, mode: str, bare: Slots | None, implied: bool) -> State:
+    def step(self, mode: str, ways: Ways, implied: bool) -> State:
         """Where a step begins. `mode`: `any` rule, `no-line` (there is none to name) or `last`."""
-        state = self.state(("step", mode, bare, implied))
+        state = self.state(("step", mode, ways, implied))
         if mode == "any":
-            self.steps[implied][bare] = state
+            self.steps[implied][ways] = state
         return state
 
     def _intern(self, name: Name) -> State:
@@ -207,7 +208,7 @@ def _weights(states: States) -> dict[Name, Weight]:
 
     The state after a step weighs what the answer does, in no nodes: each step has its own.
     """
-    last = ("step", "last", None, False)
+    last = ("step", "last", (), False)
     names = _reachable(states)
     known = dict.fromkeys(names, (_HEAVY, 0)) | {AFTER: (_HEAVY, 0), DONE: (0, 0)}
     while True:
@@ -221,7 +222,7 @@ def _weights(states: States) -> dict[Name, Weight]:
 
 def _reachable(states: States) -> list[Name]:
     """Names at depth 1 whose weights are not given by a formula."""
-    waiting: list[Name] = [("step", "any", None, False), LOOSE, ("over",), ("under",)]
+    waiting: list[Name] = [("step", "any", (), False), LOOSE, ("over",), ("under",)]
     seen: dict[Name, None] = {}
     while waiting:
         name = waiting.pop()
@@ -250,7 +251,7 @@ def _largest(known: dict[Name, Weight], states: States) -> int:
     """The most nodes that one code adds to a step, with what it leaves to be closed."""
     closings = (
         closing
-        for name in [*_reachable(states), ("step", "any", None, False)]
+        for name in [*_reachable(states), ("step", "any", (), False)]
         for closing in _closings(known, states, name)
     )
     return max(nodes for codes, nodes in closings if codes < _HEAVY)

@@ -22,17 +22,17 @@ from numpy.typing import NDArray
 from regime3.errors import LanguageError
 from regime3.lang import codes
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import ATOM, CODES_MAX, FIRST_MACRO, LAST_DIGIT, NEG, REFERENCE
+from regime3.lang.codes import ATOM, BACK, CODES_MAX, FIRST_MACRO, LAST_DIGIT, NEG, REFERENCE
 from regime3.lang.masks import fractions
 from regime3.lang.masks.automaton import FREE, LOWER, NEEDED, UPPER, State
 from regime3.lang.masks.rows import Row
 from regime3.lang.masks.shared import masks_of
-from regime3.lang.masks.states import ATOMS, DIGITS, LOOSE, REFERENCES
+from regime3.lang.masks.states import ATOMS, DIGITS, LOOSE, REFERENCES, Ways
 from regime3.lang.problem import Problem, Step
 from regime3.lang.references import touch
 from regime3.lang.replay import State as Replay
 from regime3.lang.replay import start
-from regime3.lang.signature import LINES_MAX, STEPS_MAX, Slots
+from regime3.lang.signature import LINES_MAX, STEPS_MAX
 from regime3.lang.signature import PROBLEM_NODES_MAX as NODES_MAX
 from regime3.lang.terms import Term
 
@@ -50,8 +50,8 @@ class Constrainer:
     """
 
     __slots__ = (
-        "_automaton", "_bare", "_codes", "_grammar", "_logic", "_long", "_premises", "_reader",
-        "_recent", "_replay", "_safe", "_seen", "_slack", "_stack", "_state", "done",
+        "_automaton", "_codes", "_grammar", "_logic", "_long", "_premises", "_reader",
+        "_recent", "_replay", "_safe", "_seen", "_slack", "_stack", "_state", "_ways", "done",
         "least", "masks", "problem", "row", "steps",
     )  # fmt: skip
 
@@ -77,7 +77,7 @@ class Constrainer:
         self._long: list[int] = []
         """The integers of two codes or more, and those of H, in this step."""
         self._stack: list[State] = []
-        self._bare: Slots | None = None
+        self._ways: Ways = ()
         self._premises = len(problem.premises)
         self._logic = problem.kind in _LOGIC
         self._reader = self.masks.unpacker.reader(problem, _nothing)
@@ -132,7 +132,7 @@ class Constrainer:
             return state
         self.steps += 1
         if self._replay is not None:
-            results = self._integers() if self._bare else None
+            results = self._told() if self._ways else None
             step = self._replay.step_of(results) if results else self._read_step(self._replay)
             self._replay.play(step)
         return self._begin()
@@ -148,17 +148,19 @@ class Constrainer:
                 mode = "last" if self._seen else "no-line"
         if self.steps == STEPS_MAX - 1:
             mode = "last"
-        replay, bare, implied = self._replay, None, False
+        replay, implied = self._replay, False
+        self._ways = ()
         if replay is not None:
-            bare = None if mode == "last" else replay.expects()
+            self._ways = replay.expects()
             implied = replay.implied() is not None
-        self._bare = bare
-        found = self._automaton.steps[implied].get(bare) if mode == "any" else None
-        return found or self._automaton.step(mode, bare, implied)
+        found = self._automaton.steps[implied].get(self._ways) if mode == "any" else None
+        return found or self._automaton.step(mode, self._ways, implied)
 
-    def _integers(self) -> tuple[Term, ...] | None:
-        """The bare results, where they are integers or a list of them: all values are known."""
+    def _told(self) -> tuple[Term, ...] | None:
+        """What tells the step, where it is a line, integers or a list of them: all is known."""
         given = self._codes
+        if len(given) == 1 and self._logic and BACK < given[0] < NEG:
+            return (f"l{self._seen + 1 - (given[0] - BACK)}",)
         if len(given) == 1 and ATOM <= given[0] < FIRST_MACRO:
             return (given[0] - ATOM,)
         listed = given[0] == _LIST
@@ -191,11 +193,10 @@ class Constrainer:
         if entry is not None:
             step: Step = entry[0](reader, entry, 0)
             return step
-        results: list[Term] = []
-        for kind in self._bare or ():
-            code = next(waiting) if results else code
-            results.append(reader.begun(grammar.tables[kind], code, 1))
-        return replay.step_of(tuple(results))
+        way = next(way for way in self._ways if grammar.tables[way[0]][code] is not None)
+        terms = [reader.begun(grammar.tables[way[0]], code, 1)]
+        terms += [reader.term(grammar.tables[kind], 1) for kind in way[1:]]
+        return replay.step_of(tuple(terms))
 
     # --------------------------------------------------------------------------------- integers
 

@@ -50,11 +50,14 @@ LOOSE: Final[Name] = ("loose",)
 _CLASSES: Final[Name] = ("classes",)
 """Two slots in one, which is no matter to macros: classes are never in them and come last."""
 
-_BARE: Final = {
+_TOLD: Final[dict[str, tuple[str, ...]]] = {
     "eval": ("Num",), "mod": ("Int",), "gcd": ("Int",), "factor": ("Int",), "solve": ("Num",),
-    "run": ("Int", "List"), "entails": (), "follows": (),
+    "run": ("Int", "List"), "entails": ("Line", "Bool"), "follows": ("Line", codes.MODEL),
 }  # fmt: skip
-"""Results that may stand bare in a kind of problem, one at a time."""
+"""Terms that may tell a step or an answer in a kind of problem, one at a time."""
+
+Ways = tuple[signature.Slots, ...]
+"""Ways to tell what comes next, `replay.State.expects`."""
 
 
 class Shape(NamedTuple):
@@ -118,7 +121,7 @@ class States:
     def _type(self, kind: str, depth: int) -> dict[int, Pushed]:
         """A term of a type. A compound's arguments are one deeper."""
         found: dict[int, Pushed] = {}
-        for head, slots in FORMS.get(kind, {}).items():
+        for head, slots in codes.TYPE_FORMS.get(kind, {}).items():
             if not slots:
                 found[CODE[head]] = ()
             elif depth < signature.DEPTH_MAX:
@@ -128,7 +131,7 @@ class States:
         for variable, kinds in signature.VARIABLE_TYPES.items():
             if kind in kinds:
                 found[CODE[variable]] = ()
-        if kind in signature.CONSTANT_TYPES:
+        if kind in codes.CONSTANT_TYPES:
             found.update(dict.fromkeys(self._constants(), ()))
         if kind == "Line":
             found.update(dict.fromkeys(LINES, ()))
@@ -195,14 +198,16 @@ class States:
 
     # ------------------------------------------------------------------------------------ steps
 
-    def _step(self, mode: str, bare: tuple[str, ...] | None, implied: bool) -> dict[int, Pushed]:
+    def _step(self, mode: str, ways: Ways, implied: bool) -> dict[int, Pushed]:
         """A step or the answer, whichever the first code says."""
         found: dict[int, Pushed] = {}
-        if mode != "last":
-            if bare:
-                first, *others = (_slot("", kind, 1) for kind in bare)
+        for way in ways:
+            end = DONE if way[0] == codes.MODEL else AFTER
+            if mode != "last" or end == DONE:
+                first, *others = (_slot("", kind, 1) for kind in way)
                 for code, pushed in self.base(first).items():
-                    found[code] = (*pushed, *others, AFTER)
+                    found[code] = (*pushed, *others, end)
+        if mode != "last":
             for rule in self._rules.values():
                 if mode == "any" or "Line" not in rule.operands:
                     slots = tuple(_slot(rule.name, slot, 1) for slot in rule.slots)
@@ -213,10 +218,8 @@ class States:
         return found
 
     def _loose(self) -> dict[int, Pushed]:
-        found = self._step("any", None, True)
-        for kind in _BARE[self.shape.kind] if self.predicts else ():
-            for code, pushed in self.base(_slot("", kind, 1)).items():
-                found[code] = (*pushed, LOOSE)
+        told = _TOLD[self.shape.kind] if self.predicts else ()
+        found = self._step("any", tuple((kind,) for kind in told), True)
         return {code: tuple(LOOSE if s == AFTER else s for s in p) for code, p in found.items()}
 
     def _after(self) -> dict[int, Pushed]:

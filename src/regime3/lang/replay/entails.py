@@ -13,7 +13,7 @@ function of what was played, as everywhere (SPEC.md, section 5):
 * Operands that do not fit: the line is empty, which nobody may cite, and boxes stay as they are.
 * A `try` of the wrong length tries nothing; `try` and `val` never have a statement.
 
-Nothing is foreseen here, at any strategy; only an answer may be implied.
+Strategy 2 lets a line tell a step (`inferences`), the free values a `try`, and a value a `val`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from typing import Any, Final
 from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.deduction import DEDUCTIONS
 from regime3.lang.replay.finding import Finding, shown
+from regime3.lang.replay.inferences import Inferences, forms_of
 from regime3.lang.signature import Slots
 from regime3.lang.terms import Term
 
 CLOSING: Final = frozenset({"imp-i", "raa"})
 """The rules that close a box."""
+
+_FORESEEING: Final = 2
+"""The first strategy that foresees anything here."""
 
 Line = tuple[Term | None, int]
 """A statement, None for an empty line, and the box it stands in."""
@@ -49,18 +53,26 @@ class Entails:
         self._boxes: list[int] = []
         """Open ones, the inner one last."""
         self._tried: tuple[str, ...] | None = None
+        self._unvalued: tuple[Term, ...] = ()
+        """What is left to value under the last try: premises that lines leave open, the goal."""
         self._proved = problem.goal in problem.premises
+        self._foresees = strategy >= _FORESEEING
+        self._forms: dict[Any, None] | None = None
+        self._inferences: Inferences | None = None
+        """As the next step finds it, made when it is first asked for."""
 
     def play(self, step: Step) -> Finding | None:
         """What is wrong with the step, or None; then it has its line."""
+        self._inferences = None
         rule = step[0]
         if rule == "assume":
             self._boxes.append(len(self._lines) + 1)
             self._add(step[1])
             return None
         if rule in ("try", "val"):
+            finding = self._try(step) if rule == "try" else self._value(step)
             self._lines.append(_EMPTY)
-            return self._try(step) if rule == "try" else self._value(step)
+            return finding
         return self._deduce(step)
 
     def _deduce(self, step: Step) -> Finding | None:
@@ -109,6 +121,7 @@ class Entails:
         if len(step) - 1 != self._constants:
             return self._values_wanted(shown(step))
         self._tried = step[1:]
+        self._unvalued = (*filter(self._is_open, self._premises), self._goal)
         return None
 
     def _values_wanted(self, found: str) -> Finding:
@@ -118,22 +131,91 @@ class Entails:
         _, proposition, claimed = step
         if self._tried is None:
             return Finding("a try before it", shown(step))
+        if proposition in self._unvalued:
+            self._unvalued = self._unvalued[self._unvalued.index(proposition) + 1 :]
         right = "true" if holds(proposition, self._tried) else "false"
         return None if claimed == right else Finding(right, claimed)
 
     # ------------------------------------------------------------ prediction and answer
 
-    def expects(self) -> Slots | None:
-        """Nothing is foreseen."""
-        return None
+    def expects(self) -> tuple[Slots, ...]:
+        """A line; after a try the value of what comes next, else the values that are free."""
+        if not self._foresees:
+            return ()
+        ways: list[Slots] = [("Line",)] if self._lines else []
+        if self._unvalued:
+            ways.append(("Bool",))
+        elif self._constants:
+            ways.append(("Bool",) * len(self._told_values()))
+        return tuple(ways)
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
-        """Nothing is foreseen."""
+        """The line, or the values, that tell the step."""
+        if not self._foresees or step[0] in ("assume", "qed"):
+            return None
+        if step[0] == "val":
+            told = step[2:]
+            return told if self._unvalued and self.step_of(told) == step else None
+        if step[0] == "try":
+            if self._unvalued or len(step) - 1 != self._constants or not self._constants:
+                return None
+            told = tuple([step[1 + place] for place in self._told_values()])
+            return told if self.step_of(told) == step else None
+        for line in step[1:]:
+            is_line = line.__class__ is str and line[0] == "l"
+            if is_line and self._visible(line) is not None and self.step_of((line,)) == step:
+                return (line,)
         return None
 
     def step_of(self, results: tuple[Term, ...]) -> Step:
-        """Nothing is foreseen."""
-        raise AssertionError("nothing is foreseen in entails")
+        """The step that a line tells, or values."""
+        first: Any = results[0]
+        if first in ("true", "false"):
+            return self._valuing(results)
+        said = self._visible(first)
+        # Where nothing may be cited there is no right step: this one is refused like any other.
+        return ("efq", first, "false") if said is None else self._next().of(first, said)
+
+    def _valuing(self, values: tuple[Any, ...]) -> Step:
+        if self._unvalued:
+            return ("val", self._unvalued[0], values[0])
+        told = dict(zip(self._told_values(), values, strict=True))
+        known = self._next().known
+        forced = ["true" if f"c{n}" in known else "false" for n in range(self._constants)]
+        return ("try", *[told.get(n, value) for n, value in enumerate(forced)])
+
+    def _told_values(self) -> list[int]:
+        """The constants whose value no line states; the first, if there are none."""
+        return [n for n in range(self._constants) if self._is_open(f"c{n}")] or [0]
+
+    def _is_open(self, proposition: Any) -> bool:
+        """Whether a constant is in it whose value no line states."""
+        known = self._next().known
+        if proposition.__class__ is str:
+            if proposition[0] != "c":
+                return False
+            return proposition not in known and ("not", proposition) not in known
+        return any(map(self._is_open, proposition[1:]))
+
+    def _next(self) -> Inferences:
+        if self._inferences is None:
+            if self._forms is None:
+                self._forms = forms_of(self._goal, *self._premises)
+            known: dict[Any, str] = {}
+            for number in range(1, len(self._lines) + 1):
+                statement = self._visible(f"l{number}")
+                if statement is not None:
+                    known.pop(statement, None)
+                    known[statement] = f"l{number}"
+            inner = self._boxes[-1] if self._boxes else 0
+            self._inferences = Inferences(
+                known,
+                self._goal,
+                self._forms,
+                f"l{inner}" if inner else "",
+                self._lines[inner - 1][0] if inner else None,
+            )
+        return self._inferences
 
     def implied(self) -> Term | None:
         """yes if the goal stands outside all boxes and none is open; else the values last tried."""

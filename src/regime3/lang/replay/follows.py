@@ -5,12 +5,15 @@
 
 Lines are the premises, then every step, right or wrong. After a wrong step the state is a pure
 function of what was played, as everywhere (SPEC.md, section 5): if the cited lines fit the rule,
-its result is believed and stands; else the line is empty, which nobody may cite. Nothing is
-foreseen here.
+its result is believed and stands; else the line is empty, which nobody may cite.
+
+Strategy 2 lets one line tell a step: what it is combined with and what comes of it is looked up,
+not searched. And it lets a counter-model be told by classes: an element belongs to what it must.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,6 +24,9 @@ from regime3.lang.signature import Slots
 from regime3.lang.terms import Term
 
 Pattern = tuple[str, str, str]
+
+_FORESEEING: Final = 2
+"""The first strategy that foresees anything here."""
 
 MOODS: Final[dict[str, tuple[Pattern, Pattern, Pattern]]] = {
     "barbara": (("all", "M", "P"), ("all", "S", "M"), ("all", "S", "P")),
@@ -40,10 +46,12 @@ class Follows:
 
     def __init__(self, problem: Problem, strategy: int = 0) -> None:
         assert problem.goal is not None
-        self._premises = problem.premises
+        self._premises: tuple[Any, ...] = problem.premises
         self._goal: Term = problem.goal
         self._constants = problem.constants
         self._lines: list[Term | None] = list(problem.premises)
+        self._foresees = strategy >= _FORESEEING
+        self._closures: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def play(self, step: Step) -> Finding | None:
         """What is wrong with the step, or None; then it has its line."""
@@ -70,17 +78,85 @@ class Follows:
 
     # ------------------------------------------------------------ prediction and answer
 
-    def expects(self) -> Slots | None:
-        """Nothing is foreseen."""
-        return None
+    def expects(self) -> tuple[Slots, ...]:
+        """A line, or a counter-model."""
+        if not self._foresees:
+            return ()
+        return (("Line",), ("Model",)) if self._lines else (("Model",),)
 
-    def bare(self, step: Step) -> tuple[Term, ...] | None:
-        """Nothing is foreseen."""
+    def bare(self, step: Any) -> tuple[Term, ...] | None:
+        """The line that tells the step, or the classes that tell a counter-model."""
+        if not self._foresees or step == ("qed", "yes"):
+            return None
+        if step[0] == "qed":
+            return self._told_model(step[1])
+        for line in step[1:-1]:
+            if self._line(line) is not None and self.step_of((line,)) == step:
+                return (line,)
         return None
 
     def step_of(self, results: tuple[Term, ...]) -> Step:
-        """Nothing is foreseen."""
-        raise AssertionError("nothing is foreseen in follows")
+        """The step that a line tells, or the answer that a told counter-model is."""
+        told: Any = results[0]
+        if told.__class__ is tuple:
+            return ("qed", ("counter", *[self._element(each) for each in told[1:]]))
+        said = self._line(told)
+        # Where nothing may be cited there is no right step: this one is refused like any other.
+        return ("absurd", told, told, self._goal) if said is None else self._combined(told, said)
+
+    def _element(self, told: Any) -> tuple[str, ...]:
+        """The element told by a class, or by `(elem c …)`: with all the classes it must be in."""
+        begin = (told,) if told.__class__ is str else told[1:]
+        found = self._closures.get(begin)
+        if found is None:
+            classes = list(begin)
+            for each in classes:
+                for form, lower, upper in self._premises:
+                    if form == "all" and lower == each and upper not in classes:
+                        classes.append(upper)
+            found = self._closures[begin] = ("elem", *classes)
+        return found
+
+    def _told_model(self, answer: Any) -> tuple[Term, ...] | None:
+        """The model with each element told by as few of its first classes as will do."""
+        told: list[Term] = []
+        for element in answer[1:]:
+            counts = range(len(element))
+            first = next((n for n in counts if self._element(element[: n + 1]) == element), None)
+            if first is None:
+                return None  # it leaves out a class that it must be in
+            told.append(element[1] if first == 1 else element[: first + 1])
+        return (("counter", *told),)
+
+    def _combined(self, line: str, said: Any) -> Step:
+        """The step that citing a line stands for: it reaches the goal, or is the best of those that
+        say something new.
+
+        Best is what goes on from the latest step; among premises, what says the most; then what
+        cites the latest. Rules and readings come in the order of `MOODS`.
+        """
+        for rule in ("sub-all", "sub-no"):
+            if self._goal in conclusions(rule, said):
+                return (rule, line, self._goal)
+        best: tuple[Any, ...] = ()
+        given = len(self._premises)
+        for number, other in enumerate(self._lines, start=1):
+            cited = f"l{number}"
+            if other is None or cited == line:
+                continue
+            if contradict(said, other) or contradict(other, said):
+                pair = (line, cited) if contradict(said, other) else (cited, line)
+                return ("absurd", *pair, self._goal)
+            for step in _joined(line, said, cited, other):
+                result = step[-1]
+                if result not in self._lines:
+                    strong = result[0] in ("all", "no")
+                    key = (result == self._goal, max(number, given), strong, number)
+                    if not best or key > best[0]:
+                        best = (key, step)
+        if best:
+            return best[1]  # type: ignore[no-any-return]
+        return next(_alone(line, said, self._lines), ("absurd", line, line, self._goal))
 
     def implied(self) -> Term | None:
         """yes once the goal stands on a line."""
@@ -150,6 +226,23 @@ def conclusions(rule: str, *cited: Any) -> tuple[Term, ...]:
             if major["M"] == minor["M"] and bound["S"] != bound["P"]:
                 found.append(make(form, *[bound[name] for name in names]))
     return tuple(found)
+
+
+def _joined(line: str, said: Any, cited: str, other: Any) -> Iterator[Step]:
+    """What the moods make of two lines, either one first."""
+    for rule in MOODS:
+        for result in conclusions(rule, said, other):
+            yield rule, line, cited, result
+        for result in conclusions(rule, other, said):
+            yield rule, cited, line, result
+
+
+def _alone(line: str, said: Any, lines: list[Term | None]) -> Iterator[Step]:
+    """What a line alone says that is new."""
+    for rule in ("sub-all", "sub-no"):
+        for result in conclusions(rule, said):
+            if result not in lines:
+                yield rule, line, result
 
 
 def _readings(statement: Any, pattern: Pattern) -> list[dict[str, Any]]:

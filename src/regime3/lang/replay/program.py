@@ -16,9 +16,13 @@ from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.finding import Finding, shown, unfit, wrong
 from regime3.lang.replay.state import Foreseeing, Head
 from regime3.lang.replay.values import holds, value
+from regime3.lang.signature import Slots
 from regime3.lang.terms import Term
 
 Items = tuple[int, ...]
+
+_LENGTHS: Final = 2
+"""The first strategy that leaves out what says how long a list is."""
 
 
 class Program(Foreseeing):
@@ -66,6 +70,39 @@ class Program(Foreseeing):
         if self._total is not None:
             return ("l-fold", self._items[0]) if self._items else None
         return ("l-" + _name(self._stages[0]),) if self._stages else None
+
+    # ------------------------------------------------------------ prediction and answer
+
+    def _length(self) -> int:
+        """How many items the next stage's result is known to have; 0 if that is not known."""
+        if self._strategy < _LENGTHS or self._total is not None or not self._stages:
+            return 0
+        stage, length = self._stages[0], len(self._items)
+        name = _name(stage)
+        if name == "filter":
+            return 0
+        if name == "take":
+            return min(length, int(stage[1]))
+        return max(0, length - int(stage[1])) if name == "drop" else length
+
+    def expects(self) -> tuple[Slots, ...]:
+        """The accumulator, a list, or the items of a list whose length is known."""
+        length = self._length()
+        return (("Int",) * length,) if length else super().expects()
+
+    def bare(self, step: Step) -> tuple[Term, ...] | None:
+        """The results of a step that is as foreseen; of a list of known length its items."""
+        results = super().bare(step)
+        length = self._length()
+        if results is None or not length:
+            return results
+        listed: Any = results[0]
+        items: tuple[Term, ...] = listed[1:]
+        return items if len(items) == length else None
+
+    def step_of(self, results: tuple[Term, ...]) -> Step:
+        """The foreseen step with these results, or with a list of these items."""
+        return super().step_of((("list", *results),) if self._length() else results)
 
     def implied(self) -> Term | None:
         """The value, when nothing is left to do."""

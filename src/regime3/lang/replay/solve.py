@@ -14,34 +14,32 @@ from typing import Any
 from regime3.lang.problem import Problem, Step
 from regime3.lang.replay import linear
 from regime3.lang.replay.finding import Finding, shown
+from regime3.lang.replay.solving import Plan, foreseen
 from regime3.lang.replay.state import Foreseeing, Head
 from regime3.lang.signature import Slots
 from regime3.lang.terms import Term, is_literal
 
 Sides = tuple[linear.Meaning | None, linear.Meaning | None]
 
-_NUMBER: Slots = ("Num",)
-_COLLECT: Head = ("expand",)
-_COLLECTING = 2
-"""The first strategy that foresees how a side is collected."""
+_GATHERING = 2
+"""The first strategy that foresees what comes while a side is not collected."""
 
 
 class Equation(Foreseeing):
-    """The state of solve: the equation, what its sides mean, and their parts if collected."""
+    """The state of solve: the equation, what its sides mean, and the step that comes next."""
 
-    __slots__ = ("_equation", "_meanings", "_parts", "_scattered")
+    __slots__ = ("_equation", "_meanings", "_plan")
 
     def __init__(self, problem: Problem, strategy: int) -> None:
         super().__init__(problem, strategy)
         self._equation: Any = problem.term[1]
         self._meanings: Sides | None = None
-        self._parts: tuple[Term, Term, Term, Term] | None = None
-        self._scattered: tuple[int, ...] = ()
-        """Which sides (1, 2) the foreseen `expand` collects."""
+        self._plan: Plan | None = None
 
     def play(self, step: Step) -> Finding | None:
         """What is wrong with the step, or None; then its equation is the state."""
         self._moved()
+        self._plan = None
         before, after = self._equation, step[-1]
         meanings = self._meanings or _meanings(before)
         self._equation, self._meanings = after, _meanings(after)
@@ -70,79 +68,27 @@ class Equation(Foreseeing):
     # ------------------------------------------------------------------------------- prediction
 
     def _foresee(self) -> Head | None:
-        left = linear.parts_of(self._equation[1])
-        right = None if left is None else linear.parts_of(self._equation[2])
-        if left is None or right is None:
-            if self._strategy < _COLLECTING:
-                return None
-            right = linear.parts_of(self._equation[2])
-            self._scattered = tuple(
-                side for side, parts in ((1, left), (2, right)) if parts is None
-            )
-            return _COLLECT
-        self._parts = (*left, *right)
-        if right[0] != 0:
-            return ("sub-both", linear.side(right[0], 0))
-        if left[0] == 0:
-            return None
-        if left[1] != 0:
-            return ("sub-both", left[1])
-        return None if left[0] == 1 else ("div-both", left[0])
+        self._plan = foreseen(self._equation, self._strategy >= _GATHERING)
+        return None if self._plan is None else self._plan.head
 
-    def expects(self) -> Slots | None:
-        """The type of the one new number, or of two for each side that is collected."""
-        head = self._next()
-        if head is None:
-            return None
-        return _NUMBER * (2 * len(self._scattered)) if head is _COLLECT else _NUMBER
+    def expects(self) -> tuple[Slots, ...]:
+        """The types of the new numbers."""
+        self._next()
+        return () if self._plan is None else (("Num",) * self._plan.count,)
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
-        """The one new number, if the step is as foreseen and its equation collected."""
+        """The new numbers, if the step is as foreseen and they tell it."""
         results = super().bare(step)
-        if results is None:
+        if results is None or self._plan is None:
             return None
-        equation: Any = results[0]
-        if self._next() is _COLLECT:
-            return self._collecting(equation)
-        assert self._parts is not None
-        _, left, right = equation
-        if self._parts[2] != 0:
-            parts = linear.parts_of(left)
-            if parts is None:
-                return None
-            number = parts[0]
-        else:
-            number = right
-        return (number,) if is_literal(number) and self.step_of((number,)) == step else None
-
-    def _collecting(self, equation: Any) -> tuple[Term, ...] | None:
-        """Coefficient and constant of each side that was not collected and now is."""
-        numbers: tuple[Term, ...] = ()
-        for side in (1, 2):
-            if side not in self._scattered:
-                if equation[side] != self._equation[side]:
-                    return None
-                continue
-            parts = linear.parts_of(equation[side])
-            if parts is None:
-                return None
-            numbers += parts
-        return numbers
+        numbers = self._plan.numbers(results[0])
+        return numbers if numbers and self._plan.equation(numbers) == results[0] else None
 
     def step_of(self, results: tuple[Term, ...]) -> Step:
         """The foreseen step whose equation has these new numbers."""
-        head = self._next()
-        if head is _COLLECT:
-            equation = list(self._equation)
-            for place, number in enumerate(self._scattered):
-                equation[number] = linear.side(*results[2 * place : 2 * place + 2])
-            return (*head, tuple(equation))
-        assert head is not None and self._parts is not None, "no step is foreseen here"
-        coefficient, constant, moved, other = self._parts
-        if moved != 0:
-            return (*head, ("eqn", linear.side(results[0], constant), other))
-        left = linear.side(1 if head[0] == "div-both" else coefficient, 0)
-        return (*head, ("eqn", left, results[0]))
+        self._next()
+        assert self._plan is not None, "no step is foreseen here"
+        return (*self._plan.head, self._plan.equation(results))
 
     # ----------------------------------------------------------------------------------- answer
 

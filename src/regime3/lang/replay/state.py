@@ -1,7 +1,7 @@
 """What every replay offers, and the part that those with prediction share.
 
     state = start(problem, strategy=1)
-    state.expects()                          # ("Int", "Int"): result types, if a step is foreseen
+    state.expects()                          # (("Int", "Int"),): what tells a foreseen step
     state.bare(("r-divmod", 462, 147, 3, 21))        # (3, 21): as foreseen, so these say it all
     state.step_of((3, 21))                   # ("r-divmod", 462, 147, 3, 21)
     state.play(step)                         # None, or a Finding; the state has moved on
@@ -34,12 +34,16 @@ class State(Protocol):
         """
         ...
 
-    def expects(self) -> Slots | None:
-        """The types of the results if a step is foreseen here, else None."""
+    def expects(self) -> tuple[Slots, ...]:
+        """Ways to tell what comes next in fewer words: types of the terms, one way or more.
+
+        The first term of each way is of a type of its own, so that its code says which it is. A way
+        of one `Model` tells the answer.
+        """
         ...
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
-        """The results that say it all if the step is as foreseen, else None."""
+        """The terms that tell the step, or the answer, in one of those ways, else None."""
         ...
 
     def step_of(self, results: tuple[Term, ...]) -> Step:
@@ -82,10 +86,10 @@ class Foreseeing:
             self._known = True
         return self._head
 
-    def expects(self) -> Slots | None:
-        """The types of the results if a step is foreseen here, else None."""
+    def expects(self) -> tuple[Slots, ...]:
+        """The types of the results if a step is foreseen here."""
         head = self._next()
-        return None if head is None else self._rules[head[0]].results
+        return () if head is None else (self._rules[head[0]].results,)
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
         """The results of the step if its rule and operands are as foreseen, else None."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from regime3.lang.problem import Body, Problem
+from regime3.lang.replay.gather import scaled
 from regime3.lang.terms import Term
 from regime3.tasks import prose
 from regime3.tasks.draw import Draw
 from regime3.tasks.family import LEVELS, Posed
-from regime3.tasks.linear import Meaning, answer_of, meaning, scaled, solve_equation
+from regime3.tasks.linear import Meaning, answer_of, meaning, solve_equation
 
 QUESTIONS = (
     "Solve for x: {e}.",

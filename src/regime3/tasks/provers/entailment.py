@@ -203,20 +203,19 @@ def refutation(premises: Sequence[Term], goal: Term, tables: Tables) -> list[Ste
     """Steps to values that make the premises true and the goal false; there are such.
 
     First the values that are forced, by the premises or by assuming what makes the goal false; then
-    the first such row of the truth table; then the value of each compound premise in which the row
-    chose a value freely, and of the goal.
+    the first such row of the truth table; then the value of each premise with a constant whose
+    value no line states, and of the goal.
     """
     lines, scope = _start(premises, goal)
     against = _against(goal, tables.all_of(premises), tables)
     scope = scope.with_lines([Line("assume", (), each) for each in against])
     forced = {formula: line for formula, line in scope.facts.items() if is_literal(formula)}
     steps = written(lines, [line for line in forced.values() if line.operands])
+    stated = {*premises, *(step[-1] for step in steps)}
     row = tables.first_row(tables.all_of([*premises, *against]))
     steps.append(("try", *["true" if value else "false" for value in row]))
     for premise in premises:
-        if not is_literal(premise) and any(
-            each not in forced and ("not", each) not in forced for each in constants_of(premise)
-        ):
+        if any(not {each, ("not", each)} & stated for each in constants_of(premise)):
             steps.append(("val", premise, "true"))
     return [*steps, ("val", goal, "false")]
 
