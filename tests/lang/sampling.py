@@ -52,6 +52,9 @@ def books() -> dict[str, Codebook]:
         "without atoms": codebook.bare(2, atoms=False),
         "without references": codebook.bare(2, references=False),
         "with macros": codebook.bare(2).with_macros(macros, ""),
+        "pairs": codebook.bare(2, pairs=True),
+        "pairs alone": codebook.bare(0, references=False, pairs=True),
+        "pairs with macros": codebook.bare(2, pairs=True).with_macros(macros, ""),
     }
 
 

@@ -46,10 +46,23 @@ def test_the_file_is_canonical_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("strategy", [0, 1, 2])
 @pytest.mark.parametrize("atoms", [True, False])
+@pytest.mark.parametrize("pairs", [True, False])
 @pytest.mark.parametrize("references", [True, False])
-def test_every_option_survives_the_file(strategy: int, atoms: bool, references: bool) -> None:
-    book = codebook.bare(strategy, atoms=atoms, references=references)
+def test_every_option_survives_the_file(
+    strategy: int, atoms: bool, references: bool, pairs: bool
+) -> None:
+    if pairs and not atoms:
+        with pytest.raises(LanguageError, match="options: pairs wants atoms"):
+            codebook.bare(strategy, atoms=atoms, references=references, pairs=pairs)
+        return
+    book = codebook.bare(strategy, atoms=atoms, references=references, pairs=pairs)
     assert codebook.read(book.json.encode(), "memory", book.name) == book
+    assert book.options["pairs"] == pairs and json.loads(book.json)["codes"] == list(BASE)
+
+
+def test_pairs_make_another_codebook() -> None:
+    assert codebook.bare().name != codebook.bare(pairs=True).name
+    assert not codebook.bare().options["pairs"]
 
 
 def test_a_codebook_of_another_name_is_refused(tmp_path: Path) -> None:
@@ -73,6 +86,10 @@ def _macros(*macros: Any) -> Callable[[dict[str, Any]], None]:
 
 def _set(key: str, to: Any) -> Callable[[dict[str, Any]], None]:
     return lambda value: value.update({key: to})
+
+
+def _options(**changed: Any) -> dict[str, Any]:
+    return {"atoms": True, "pairs": False, "references": True} | changed
 
 
 def _swap(value: dict[str, Any]) -> None:
@@ -102,7 +119,8 @@ TAMPERED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (_macros((CODE["r-add"], 3, CODE["r-add"])), r"types nowhere"),
     (_macros(NESTED[0], NESTED[0]), r"macros\[1\]: .* stands there twice"),
     (_macros(*DOUBLING), rf"macros\[6\]: more than {MACRO_NODES_MAX} names"),
-    (_macros(*[(CODE["or"], 0, CODE["not"])] * 217), "macros: more than 216"),
+    (_macros(*[(CODE["or"], 0, CODE["not"])] * 117), "macros: more than 116"),
+    (_macros((CODE["scale"], 0, CODE["P5"])), r"code 417 is not assigned before it"),
     (_macros([1, 2]), r"macros\[0\]: must be three integers"),
     (_macros([1, True, 2]), r"macros\[0\]: must be three integers"),
     (_macros([1, 0.0, 2]), r"macros\[0\]: must be three integers"),
@@ -114,9 +132,13 @@ TAMPERED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (_set("version", "r3/9"), "version: 'r3/9'"),
     (_set("strategy", 3), "strategy: 3 is none"),
     (_set("strategy", True), "strategy: must be of type int"),
-    (_set("options", {"atoms": True}), "options: must be atoms and references"),
-    (_set("options", {"atoms": 1, "references": True}), "options: must be"),
-    (_set("options", {"atoms": [], "references": True}), "options: must be"),
+    (_set("options", {"atoms": True}), "options: must be atoms, pairs, references"),
+    (_set("options", {"atoms": True, "references": True}), "true or false; pairs is missing"),
+    (_set("options", _options(atoms=1)), "options: must be"),
+    (_set("options", _options(atoms=[])), "options: must be"),
+    (_set("options", _options(pairs=None)), "options: must be"),
+    (_set("options", _options(pears=True)), "options: must be"),
+    (_set("options", _options(atoms=False, pairs=True)), "options: pairs wants atoms"),
     (_set("corpus", "xyz"), "corpus: 'xyz' is no sha256"),
     (_set("more", 1), "wants an object with"),
     (lambda value: value.pop("corpus"), "wants an object with"),
@@ -195,7 +217,8 @@ def test_expansions_show_what_a_code_stands_for() -> None:
     assert BOOK.expansion(CODE["x0"]) == "x0"
     assert BOOK.expansion(CODE["A56"]) == "56"
     assert BOOK.expansion(CODE["R0"]).endswith("latest first")
-    assert BOOK.expansion(511) == "reserve"
+    assert BOOK.expansion(CODE["P7"]) == "digits 07, more follow; least first"
+    assert BOOK.expansion(FIRST_MACRO + len(NESTED)) == BOOK.expansion(411) == "reserve"
     assert all(BOOK.expansion(code) for code in range(codes.CODES_MAX))
 
 
@@ -204,7 +227,8 @@ def test_types_say_where_a_code_may_stand() -> None:
     assert BOOK.type_of(FIRST_MACRO + 3) == "entails>Answer-entails follows>Answer-follows"
     assert BOOK.type_of(CODE["A3"]) == BOOK.type_of(CODE["neg"]) == "Int"
     assert BOOK.type_of(CODE["B3"]) == "Line"
-    assert BOOK.type_of(511) == ""
+    assert BOOK.type_of(CODE["P0"]) == BOOK.type_of(CODE["P99"]) == "Int"
+    assert BOOK.type_of(411) == BOOK.type_of(512) == ""
 
 
 def test_open_slots_keep_reading_order() -> None:
@@ -213,5 +237,5 @@ def test_open_slots_keep_reading_order() -> None:
     )
     assert book.forms[FIRST_MACRO]["Q"] == ("L", "Num", "L")
     assert book.forms[FIRST_MACRO + 1]["solve>Answer-solve"] == ("L", "L", "Num", "L")
-    outer = Codebook(0, {"atoms": True, "references": True}, book.macros)
+    outer = Codebook(0, _options(), book.macros)
     assert outer.forms == book.forms

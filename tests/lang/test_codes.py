@@ -37,6 +37,14 @@ def test_the_base_codes_are_those_of_the_specification_in_its_order() -> None:
     assert (CODE["qed!"], CODE["A56"], FIRST_MACRO) == (195, 252, 296)
 
 
+def test_pairs_are_the_last_codes_of_all() -> None:
+    assert (CODE["P0"], CODE["P99"], CODES_MAX) == (412, 511, 512)
+    assert codes.MACROS_MAX == 116 and CODE["P0"] == FIRST_MACRO + codes.MACROS_MAX
+    assert codes.names_text([411, 412, 511]) == "M115 P0 P99"
+    assert not {CODE["P0"], CODE["P99"]} & set(range(len(FORMS)))
+    assert codes.MEANINGS[CODE["P7"]].startswith("digits 07, more follow")
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, CODES_MAX - 1)))
 def test_tokens_and_names_read_back(numbers: list[int]) -> None:
@@ -59,7 +67,9 @@ def test_tokens_and_names_mix_with_or_without_blanks() -> None:
         ("<<E001>", 0),
         ("<E001", 0),
         ("<E٠٠١>", 0),
-        ("M216", 0),
+        ("M116", 0),
+        ("P100", 0),
+        ("A1 P00", 3),
         ("M00", 0),
         ("D1 B0", 3),
         ("<E001> l1", 7),
@@ -72,7 +82,7 @@ def test_what_is_no_code_is_refused_with_its_place(text: str, place: int) -> Non
 
 
 @settings(deadline=None)
-@given(st.text(alphabet="<E01 5>AMqed!-\n"))
+@given(st.text(alphabet="<E01 5>AMPqed!-\n"))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         found = codes.read_tokens(text)

@@ -15,6 +15,7 @@ from regime3.lang.masks import BUDGET_MAX, Constrainer, Masks, fractions, rows
 from regime3.lang.masks import constrainer as constrainer_module
 from regime3.lang.pack import Packer
 from regime3.lang.problem import Problem, body_of, read_body, read_problem
+from regime3.lang.spelling import ATOMIC, PAIRED, Spelling
 from regime3.lang.unpack import Unpacker
 from tests.lang import corpus
 from tests.lang.sampling import PROBLEMS, books, finish, randomly
@@ -45,9 +46,10 @@ def test_every_choice_decodes_to_a_typed_body_within_any_budget(
         assert body_of(problem, body) == body
 
 
-def test_the_mask_allows_what_unpacking_reads_and_nothing_else(problem: Problem) -> None:
+@pytest.mark.parametrize("name", ["with macros", "pairs with macros"])
+def test_the_mask_allows_what_unpacking_reads_and_nothing_else(problem: Problem, name: str) -> None:
     """At places of random bodies each of the 512 codes is asked for."""
-    book = BOOKS["with macros"]
+    book = BOOKS[name]
     unpacker = Unpacker(book)
     row, draw = Constrainer(problem, book, 1000), random.Random("places")
     codes: list[int] = []
@@ -145,6 +147,8 @@ def test_lists_depth_and_digits_stop_at_their_limits() -> None:
     assert deep.count(CODE["not"]) >= 63
     long = _follow("(gcd 462 147)", "qed D9 T9")
     assert long.count(CODE["D9"]) == 63
+    paired = _follow("(gcd 462 147)", "qed P99 A99", "pairs alone")
+    assert names_text(paired) == "qed " + "P99 " * 31 + "A99"
 
 
 def test_a_step_stops_at_a_thousand_nodes() -> None:
@@ -190,7 +194,7 @@ PRIMES = [p for p in range(2, 150) if all(p % q for q in range(2, p))]
 def test_fractions_end_in_time_below_any_numerator() -> None:
     """Below a numerator that all primes under 100 divide, no atom will do."""
     hard = prod(p for p in PRIMES if p < 100)
-    for name in ("strategy 2", "without atoms", "without references", "with macros"):
+    for name in (*list(BOOKS)[:1], *list(BOOKS)[3:]):
         for number in (hard, 210, 30, 2 * prod(PRIMES[10:])):
             problem = read_problem(f"(eval (div {number} 7))")
             for seed, budget in enumerate((6, 7, 8, 9, 12) * 4):
@@ -209,7 +213,7 @@ def test_without_references_no_denominator_is_one() -> None:
 def _fractional(problem: Problem, book: Codebook, budget: int, seed: int) -> list[int]:
     """Codes that answer with a fraction, over a number of H where they can."""
     draw = random.Random(seed)
-    wishes = read_tokens("qed frac R0") if seed % 2 else read_tokens("r-add A1 T1 frac R0 R1")
+    wishes = read_tokens("qed frac R0") if seed % 2 else read_tokens("r-add A1 T1 frac R0 R1 P0")
 
     def choose(allowed: np.ndarray) -> int:
         wished = [code for code in wishes if code in allowed and draw.random() < 0.9]
@@ -218,20 +222,47 @@ def _fractional(problem: Problem, book: Codebook, budget: int, seed: int) -> lis
     return finish(Constrainer(problem, book, budget), choose)
 
 
-def test_the_digits_that_a_denominator_still_needs_are_counted_right() -> None:
-    draw = random.Random("digits")
+@pytest.mark.parametrize("spelled", [ATOMIC, PAIRED])
+def test_the_digits_that_a_denominator_still_needs_are_counted_right(spelled: Spelling) -> None:
+    draw, base = random.Random("digits"), spelled.base
     for _ in range(300):
         above = draw.choice([draw.randrange(1, 10**6), 2 * 3 * 5 * 7 * 11 * 13 * 17])
         count = draw.randrange(4)
-        low = draw.randrange(10**count)
-        found = fractions.digits_left(above, low, count, 3)
+        low = draw.randrange(base**count)
+        found = fractions.digits_left(above, low, count, spelled)
         tries = [
             more
-            for more in range(max(1, 3 - count), 4)
-            for top in range(10 ** (more - 1), 10**more)
-            if gcd(low + top * 10**count, above) == 1
+            for more in range(max(1, spelled.digits_least - count), spelled.digits_least + 1)
+            for top in range(base ** (more - 1), base**more)
+            if gcd(low + top * base**count, above) == 1
         ]
         assert found == (tries[0] if tries else fractions.NEVER)
+
+
+def test_no_denominator_of_pairs_has_more_than_64_digits() -> None:
+    """31 pairs leave room for the highest alone, and it must not spoil the lowest terms."""
+    row = Constrainer(read_problem("(eval (div 9 6))"), BOOKS["pairs"], 2000)
+    for code in read_tokens("r-add A1 A1 frac A33 " + "P1 " * 31):
+        assert row.mask()[code]
+        row.advance(code)
+    low = int("01" * 31)
+    allowed = [CODE[f"A{top}"] for top in range(1, 100) if gcd(low + top * 10**62, 33) == 1]
+    assert np.flatnonzero(row.mask()).tolist() == allowed
+
+
+def test_pairs_spell_what_a_mask_must_know() -> None:
+    """Numerators and denominators half written in pairs, and what H is after them."""
+    row = Constrainer(read_problem("(eval (div 9 6))"), BOOKS["pairs"], 2000)
+    for code in read_tokens("r-add neg P5 A1 A1 frac P5 A1"):
+        row.advance(code)
+    assert row._long == [-105, 105]
+    mask = row.mask()
+    assert not mask[CODE["A21"]] and mask[CODE["A22"]] and not mask[CODE["P5"]] and mask[CODE["P7"]]
+    assert not mask[CODE["R0"]] and not mask[CODE["D1"]] and not mask[CODE["neg"]]
+    row.advance(CODE["P7"])
+    wrong = [top for top in range(1, 100) if gcd(105, 7 + 100 * top) > 1]
+    assert wrong and not any(row.mask()[CODE[f"A{top}"]] for top in [0, *wrong])
+    assert row.mask()[CODE["A1"]]
 
 
 def test_a_code_that_the_mask_excludes_is_refused() -> None:

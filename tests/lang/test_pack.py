@@ -30,8 +30,12 @@ BOOKS: list[Codebook] = [
     codebook.bare(0, atoms=False, references=False),
     codebook.bare(2).with_macros(random_macros(random.Random("macros a"), 100), ""),
     codebook.bare(0, atoms=False).with_macros(random_macros(random.Random("macros b"), 60), ""),
+    codebook.bare(2, pairs=True),
+    codebook.bare(0, references=False, pairs=True),
+    codebook.bare(2, pairs=True).with_macros(random_macros(random.Random("macros c"), 116), ""),
 ]
 PLAIN, SPELLED = BOOKS[1], BOOKS[0]
+PAIRED = codebook.bare(0, pairs=True)
 GCD = read_problem("(gcd 462 147)")
 LOGIC = read_problem("(entails (given (or c0 c1) (not c1)) c0)")
 CLASSES = read_problem("(follows (given (no c0 c1) (all c2 c0)) (some-not c2 c1))")
@@ -61,8 +65,14 @@ def assert_survives(problem: Problem, body: Body, book: Codebook) -> list[int]:
     """The body comes back from its codes, as the very same steps."""
     packed = pack(problem, body, book)
     assert unpack(problem, packed, book) == body
-    assert all(0 <= code < codes.FIRST_MACRO + len(book.macros) for code in packed)
+    assert set(packed) <= set(_assigned(book))
     return packed
+
+
+def _assigned(book: Codebook) -> list[int]:
+    """The codes that may stand somewhere, at most."""
+    pairs = range(codes.PAIR, CODES_MAX if book.options["pairs"] else codes.PAIR)
+    return [*range(codes.FIRST_MACRO + len(book.macros)), *pairs]
 
 
 def assert_refused(problem: Problem, packed: list[int], book: Codebook) -> int:
@@ -161,8 +171,9 @@ def test_walks_through_the_grammar_are_typed_bodies(seed: int, book: Codebook) -
     rng = random.Random(seed)
     problem = random_problem(rng)
     walked: list[int] = []
+    assigned = _assigned(book)
     for _ in range(60):
-        code = rng.randrange(codes.FIRST_MACRO + len(book.macros))
+        code = rng.choice(assigned)
         try:
             unpack(problem, [*walked, code], book)
         except LanguageError as refused:
@@ -183,6 +194,9 @@ REFUSED: list[tuple[Problem, str, int, str]] = [
     (GCD, "A3 A21 A7 A0", 4, "the codes end before the answer"),
     (GCD, "A3 <E400>", 1, "does not assign it"),
     (GCD, "M0", 0, "does not assign it"),
+    (GCD, "P0", 0, "does not assign it"),
+    (GCD, "qed P1 A1", 1, "does not assign it"),
+    (GCD, "qed D1 P1 T1", 2, "does not assign it"),
     (GCD, "A3 x0", 1, "an integer must stand here"),
     (GCD, "A3 c0", 1, "the problem has 0 constants"),
     (GCD, "x0", 0, "a rule of gcd, a result or an answer must stand here"),
@@ -238,6 +252,46 @@ def test_what_no_grammar_has_is_refused_at_its_place(
     with pytest.raises(LanguageError) as refused:
         unpack(problem, text)
     assert refused.value.reason.endswith(reason) or reason in refused.value.reason
+    assert refused.value.position == place
+
+
+MOST = "P99 " * 31
+
+REFUSED_IN_PAIRS = [
+    ("qed P1 A0", 2, "the highest pair of a number is never 0"),
+    ("qed P1 P0 A0", 3, "the highest pair of a number is never 0"),
+    ("qed neg P1 A0", 3, "the highest pair of a number is never 0"),
+    ("qed neg A0", 2, "zero has no sign"),
+    ("qed D1 D2 T3", 1, "digits go in pairs here"),
+    ("qed T5", 1, "digits go in pairs here"),
+    ("qed P1 D1", 2, "a pair must stand here"),
+    ("qed P1 T1", 2, "a pair must stand here"),
+    ("qed P1 R0", 2, "a pair must stand here"),
+    ("qed P1 neg", 2, "a pair must stand here"),
+    ("qed P1 end", 2, "a pair must stand here"),
+    ("qed P1 <E411>", 2, "does not assign it"),
+    ("qed neg D1 D2 T3", 2, "an atom or pairs must follow neg"),
+    ("qed neg T5", 2, "an atom or pairs must follow neg"),
+    ("qed neg neg P1 A1", 2, "an atom or pairs must follow neg"),
+    ("qed neg R0", 2, "an atom or pairs must follow neg"),
+    ("qed " + MOST + "P99 A1", 33, "more than 64 digits"),
+    ("qed neg " + MOST + "P99 A1", 34, "more than 64 digits"),
+    ("qed " + "P1 " * 1000 + "A1", 33, "more than 64 digits"),
+    ("qed P1", 2, "the codes end before the answer"),
+    ("qed neg P1 P1", 4, "the codes end before the answer"),
+    ("qed " + MOST, 32, "the codes end before the answer"),
+    ("qed frac P1 A1 A2", 1, "an integer must stand here"),
+    ("P1 A1", 0, "a rule of gcd or an answer must stand here"),
+    ("<E411>", 0, "does not assign it"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "reason"), REFUSED_IN_PAIRS)
+def test_pairs_have_one_spelling_and_others_are_refused_at_their_place(
+    text: str, place: int, reason: str
+) -> None:
+    with pytest.raises(LanguageError, match=reason) as refused:
+        unpack(GCD, text, PAIRED)
     assert refused.value.position == place
 
 
@@ -410,3 +464,25 @@ def test_digits_come_least_first() -> None:
     assert _integers([10, 9], book=codebook.bare(0, atoms=False)).startswith(
         "r-divmod T1 T2 D0 T1 T9"
     )
+
+
+def test_pairs_come_least_first_and_the_highest_is_an_atom() -> None:
+    assert _integers([99, 100], book=PAIRED) == "A99 P0 A1"
+    assert _integers([9999, 10_000], book=PAIRED) == "P99 A99 P0 P0 A1"
+    assert _integers([1234567, -705], book=PAIRED) == "P67 P45 P23 A1 neg P5 A7"
+    assert _integers([-7, -7], book=PAIRED) == "neg A7 R0"
+    assert _integers([500, 500, 500, 501], book=PAIRED) == "P0 A5 R0 R0 P1 A5"
+    assert _integers([462, 147], book=PAIRED) == "R1 R1"
+    largest = signature.INTEGER_MAX
+    most = "P99 " * 31 + "A99"
+    assert _integers([largest, -largest], book=PAIRED) == f"{most} neg {most}"
+    assert unpack(GCD, "r-divmod P62 A4 A1 A2 A3 qed A0", PAIRED)[0][1] == 462
+
+
+@settings(max_examples=200, deadline=None)
+@given(number=st.integers(-signature.INTEGER_MAX, signature.INTEGER_MAX), size=st.integers(1, 64))
+def test_every_integer_comes_back_from_pairs(number: int, size: int) -> None:
+    number = number % 10**size * (-1 if number < 0 else 1)
+    packed = assert_survives(GCD, (("qed", number),), BOOKS[-2])
+    digits = len(str(abs(number)))
+    assert len(packed) == 1 + (number < 0) + max(1, -(-digits // 2))

@@ -96,6 +96,15 @@ def test_a_spelled_answer_in_a_macro_is_cut_where_it_begins() -> None:
     assert read_tokens(steps + answer) == Packer(book).pack(problem, read_body(problem, text))
 
 
+def test_bare_results_in_pairs_are_no_macros() -> None:
+    book = codebook.bare(pairs=True)
+    problem = read_problem("(eval (add (mul 20 30) 6))")
+    body = read_body(problem, "(r-mul 20 30 600) (r-add 600 6 606) (qed 606)")
+    steps, answer = spelled(problem, body, 3, book)
+    assert codes.names_text(read_tokens(steps)) == "P0 A6 P6 A6"
+    assert answer == codes.token(CODE["qed!"])
+
+
 def test_an_answer_alone_has_no_reasoning() -> None:
     problem = read_problem("(gcd 5 0)")
     alone = Sample("numbers", 1, "train", 0, problem, read_body(problem, "(qed 5)"), "?", "0")

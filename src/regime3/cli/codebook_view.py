@@ -11,6 +11,9 @@ from regime3.lang.codebook import Codebook
 def rows_of(book: Codebook, macros_only: bool) -> list[dict[str, str]]:
     """One row a code that means something."""
     first = len(codes.BASE) if macros_only else 0
+    assigned = [*range(first, len(codes.BASE) + len(book.macros))]
+    if book.options["pairs"] and not macros_only:
+        assigned += range(codes.PAIR, codes.CODES_MAX)
     return [
         {
             "code": codes.token(code),
@@ -18,7 +21,7 @@ def rows_of(book: Codebook, macros_only: bool) -> list[dict[str, str]]:
             "expansion": book.expansion(code),
             "type": book.type_of(code),
         }
-        for code in range(first, len(codes.BASE) + len(book.macros))
+        for code in assigned
     ]
 
 

@@ -26,8 +26,9 @@ from regime3.errors import InputRefused, LanguageError
 from regime3.lang import codes, signature
 from regime3.lang.signature import Slots
 
-OPTIONS: Final = ("atoms", "references")
-"""What packing may use: one code for 0 to 99 (A), codes for large integers seen lately (R)."""
+OPTIONS: Final = ("atoms", "pairs", "references")
+"""What packing may use: one code for 0 to 99 (A), one for two digits of a larger integer (P; wants
+atoms), codes for large integers seen lately (R)."""
 STRATEGY_MAX: Final = 2
 MACRO_NODES_MAX: Final = 64
 """Names and variables in one macro, so that no file can make one grow without bounds."""
@@ -141,7 +142,8 @@ class Codebook:
 
     def type_of(self, code: int) -> str:
         """Where a code may stand, for people: types such as `E L`."""
-        if codes.NEG <= code < codes.IMPLIED or (code >= codes.ATOM and code < codes.FIRST_MACRO):
+        atom, pair = codes.ATOM <= code < codes.FIRST_MACRO, codes.PAIR <= code < codes.CODES_MAX
+        if codes.NEG <= code < codes.IMPLIED or atom or pair:
             return "Int"
         if code == codes.IMPLIED:
             return "step"
@@ -167,7 +169,10 @@ def _check_settings(book: Codebook) -> None:
     if book.strategy not in range(STRATEGY_MAX + 1):
         raise LanguageError(f"strategy: {book.strategy!r} is none of 0 to {STRATEGY_MAX}")
     if set(book.options) != set(OPTIONS) or any(type(v) is not bool for v in book.options.values()):
-        raise LanguageError(f"options: must be {' and '.join(OPTIONS)}, each true or false")
+        lacking = "".join(f"; {each} is missing" for each in OPTIONS if each not in book.options)
+        raise LanguageError(f"options: must be {', '.join(OPTIONS)}, each true or false{lacking}")
+    if book.options["pairs"] and not book.options["atoms"]:
+        raise LanguageError("options: pairs wants atoms, which spell the highest two digits")
     if not re.fullmatch("([0-9a-f]{64})?", book.corpus):
         raise LanguageError(f"corpus: {book.corpus[:64]!r} is no sha256")
     if len(book.macros) > codes.MACROS_MAX:
@@ -216,9 +221,15 @@ def is_part(code: int, forms: list[dict[str, Slots]] | tuple[dict[str, Slots], .
     return bool(forms[code])
 
 
-def bare(strategy: int = STRATEGY_MAX, *, atoms: bool = True, references: bool = True) -> Codebook:
+def bare(
+    strategy: int = STRATEGY_MAX,
+    *,
+    atoms: bool = True,
+    references: bool = True,
+    pairs: bool = False,
+) -> Codebook:
     """A codebook without macros."""
-    return Codebook(strategy, {"atoms": atoms, "references": references})
+    return Codebook(strategy, {"atoms": atoms, "pairs": pairs, "references": references})
 
 
 @cache

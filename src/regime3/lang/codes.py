@@ -5,8 +5,8 @@
 
 Codes 0 to 295 are the same in every codebook: the names by rank, then `add+ mul+ and+ or+ end`,
 variables, constants, lines, digits, references, `qed!` and atoms. Macros follow; `codebook` says
-what they are. This module knows which arguments each code wants (`FORMS`) and no more: `pack` and
-`unpack` turn bodies into codes and back.
+what they are. The last 100 codes are pairs of digits. This module knows which arguments each code
+wants (`FORMS`) and no more: `pack` and `unpack` turn bodies into codes and back.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CODES_MAX: Final = 512
 REFERENCES_MAX: Final = 16
 ATOMS_MAX: Final = 100
+PAIRS_MAX: Final = 100
 
 PLUS: Final = {
     name: len(NAMES) + place
@@ -46,9 +47,13 @@ BASE: Final[tuple[str, ...]] = (
     "qed!",
     *(f"A{number}" for number in range(ATOMS_MAX)),
 )
-"""The names of the codes that every codebook shares, by code."""
+"""The names of the codes that every codebook shares, by code, but for the pairs of digits."""
 
-CODE: Final = {name: code for code, name in enumerate(BASE)}
+PAIR: Final = CODES_MAX - PAIRS_MAX
+"""The code of P0. Pairs are numbered from the end, so that they move no other code."""
+CODE: Final = {name: code for code, name in enumerate(BASE)} | {
+    f"P{pair}": PAIR + pair for pair in range(PAIRS_MAX)
+}
 END: Final = CODE["end"]
 CONSTANT: Final = CODE["c0"]
 BACK: Final = CODE["B1"] - 1
@@ -57,7 +62,7 @@ NEG: Final = CODE["neg"]
 DIGIT, LAST_DIGIT, REFERENCE, ATOM = CODE["D0"], CODE["T0"], CODE["R0"], CODE["A0"]
 QED, IMPLIED = CODE["qed"], CODE["qed!"]
 FIRST_MACRO: Final = len(BASE)
-MACROS_MAX: Final = CODES_MAX - FIRST_MACRO
+MACROS_MAX: Final = PAIR - FIRST_MACRO
 
 STEP_KINDS: Final = {
     f"{kind}>{answer}": (kind, answer)
@@ -116,7 +121,7 @@ and then `end`. Empty for `end`, `qed!` and the codes of integers."""
 def _meanings() -> dict[int, str]:
     found = {
         END: "the last of any number of arguments was before",
-        NEG: "minus; an atom or digits follow",
+        NEG: "minus; an atom, digits or pairs follow",
         IMPLIED: "(qed …) with the answer that the state implies",
     }
     for back in range(1, signature.LINES_MAX):
@@ -128,6 +133,8 @@ def _meanings() -> dict[int, str]:
         found[REFERENCE + age] = f"the large integer seen {age + 1} ago, the latest first"
     for number in range(ATOMS_MAX):
         found[ATOM + number] = str(number)
+    for pair in range(PAIRS_MAX):
+        found[PAIR + pair] = f"digits {pair:02}, more follow; least first"
     return found
 
 
@@ -155,6 +162,8 @@ def name(code: int, book: Codebook | None = None) -> str:
     """
     if 0 <= code < FIRST_MACRO:
         return BASE[code]
+    if PAIR <= code < CODES_MAX:
+        return f"P{code - PAIR}"
     macros = MACROS_MAX if book is None else len(book.macros)
     return f"M{code - FIRST_MACRO}" if 0 <= code - FIRST_MACRO < macros else token(code)
 

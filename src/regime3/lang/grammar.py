@@ -17,8 +17,6 @@ from typing import Any
 from regime3.lang import reader, signature
 from regime3.lang.codebook import Codebook, Pattern
 from regime3.lang.codes import (
-    ATOM,
-    ATOMS_MAX,
     BACK,
     BASE,
     CODES_MAX,
@@ -34,6 +32,7 @@ from regime3.lang.codes import (
     REFERENCES_MAX,
 )
 from regime3.lang.reader import Many, Plan, Table
+from regime3.lang.spelling import spelling_of
 
 
 class Grammar:
@@ -83,12 +82,10 @@ class Grammar:
         return Many(self._table(part[:-1])) if part.endswith("*") else self._table(part)
 
     def _fill_integers(self, table: Table) -> None:
-        if self.book.options["atoms"]:
-            table[ATOM : ATOM + ATOMS_MAX] = range(ATOMS_MAX)
-        else:
-            table[LAST_DIGIT : LAST_DIGIT + 10] = range(10)
-        for digit in range(10):
-            table[DIGIT + digit] = (reader.digits, digit)
+        spelled = spelling_of(self.book)
+        table[spelled.ones.start : spelled.ones.stop] = range(len(spelled.ones))
+        for digit, code in enumerate(spelled.more):
+            table[code] = (reader.digits, digit)
         table[NEG] = (reader.negative,)
         if self.book.options["references"]:
             for age in range(REFERENCES_MAX):
@@ -101,4 +98,4 @@ def _nodes(book: Codebook) -> list[int]:
     nodes[NEG] = nodes[END] = nodes[IMPLIED] = 0
     for outer, _, inner in book.macros:
         nodes.append(nodes[outer] + nodes[inner])
-    return nodes
+    return nodes + [0] * (CODES_MAX - len(nodes))

@@ -17,11 +17,8 @@ from collections.abc import Callable, Iterable
 from regime3.lang import codes, signature
 from regime3.lang.codebook import Codebook
 from regime3.lang.masks.states import (
-    ATOMS,
-    DIGITS,
     DONE,
     FLAT,
-    LAST_DIGITS,
     LINES,
     LOOSE,
     REFERENCES,
@@ -30,6 +27,7 @@ from regime3.lang.masks.states import (
     Shape,
     States,
 )
+from regime3.lang.spelling import ATOMS, DIGITS, LAST_DIGITS, PAIRS
 
 _SETS = {
     "atoms": ATOMS,
@@ -37,6 +35,7 @@ _SETS = {
     "last_digits": LAST_DIGITS,
     "references": REFERENCES,
     "lines": LINES,
+    "pairs": PAIRS,
 }
 """Codes that a rule of their own lists, all or from the second or third on."""
 _BOUNDS = {bound for each in _SETS.values() for bound in (each.start, each.stop)}
@@ -116,7 +115,7 @@ class _Writer:
             case ("many", str(kind), _, _):
                 return ("many", kind, 0 if kind in FLAT else 1, None)
             case ("digits", _, int(count)):
-                return ("digits", "int", min(count, self.states.digits_least - 1))
+                return ("digits", "int", min(count, self.states.spelling.digits_least - 1))
             case ("neg", _):
                 return ("neg", "int")
         return name

@@ -13,19 +13,12 @@ from __future__ import annotations
 from typing import Final
 
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import (
-    ATOM,
-    DIGIT,
-    FIRST_MACRO,
-    IMPLIED,
-    LAST_DIGIT,
-    NEG,
-    REFERENCE,
-)
+from regime3.lang.codes import FIRST_MACRO, IMPLIED, NEG, REFERENCE
 from regime3.lang.macros import merged
 from regime3.lang.prefix import INTEGER, atom, flatten, roots
 from regime3.lang.problem import Body, Problem
 from regime3.lang.references import from_problem, large_from, touch
+from regime3.lang.spelling import spelling_of
 from regime3.lang.terms import Term
 
 TEMPLATES_MAX: Final = 1 << 14
@@ -42,7 +35,8 @@ class Packer:
         self._macros = {macro: FIRST_MACRO + place for place, macro in enumerate(book.macros)}
         self._templates: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._large = large_from(book)
-        self._first = ATOM if book.options["atoms"] else LAST_DIGIT
+        self._spelling = spelling_of(book)
+        self._first = self._spelling.ones.start
         self._refers = book.options["references"]
 
     def pack(self, problem: Problem, body: Body) -> list[int]:
@@ -106,6 +100,8 @@ class Packer:
         if number < self._large:
             codes.append(self._first + number)
             return
-        digits = str(number)
-        codes.extend([DIGIT + int(digit) for digit in digits[:0:-1]])
-        codes.append(LAST_DIGIT + int(digits[0]))
+        base, more = self._spelling.base, self._spelling.more.start
+        while number >= base:
+            number, digit = divmod(number, base)
+            codes.append(more + digit)
+        codes.append(self._spelling.last.start + number)

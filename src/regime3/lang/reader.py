@@ -17,8 +17,9 @@ from typing import Any, Final
 from regime3.errors import LanguageError
 from regime3.lang import signature
 from regime3.lang.canon import make
-from regime3.lang.codes import ATOM, ATOMS_MAX, CODES_MAX, DIGIT, END, LAST_DIGIT
+from regime3.lang.codes import ATOM, CODES_MAX, DIGIT, END, LAST_DIGIT, PAIR
 from regime3.lang.references import touch
+from regime3.lang.spelling import Spelling
 from regime3.lang.terms import Term, fraction_fault
 from regime3.lang.typing import WORDS, check_length
 
@@ -49,14 +50,14 @@ class Many:
 class Reader:
     """What reading a body's terms has to know and to remember."""
 
-    __slots__ = ("atoms", "canonical", "line", "recent", "take")
+    __slots__ = ("canonical", "line", "recent", "spelling", "take")
 
     def __init__(
         self,
         take: Callable[[], int],
         line: int,
         recent: list[int],
-        atoms: bool,
+        spelling: Spelling,
         canonical: dict[Term, Term],
     ) -> None:
         self.take = take
@@ -65,7 +66,7 @@ class Reader:
         """The line that this step will be, 1-based."""
         self.recent = recent
         """What R refers to."""
-        self.atoms = atoms
+        self.spelling = spelling
         self.canonical = canonical
         """Canonical forms of commutative terms that were read before, for all bodies."""
 
@@ -85,6 +86,8 @@ class Reader:
 
 def unfit(table: Table, code: int) -> LanguageError:
     """The refusal of a code that a table has no cell for."""
+    if DIGIT <= code < LAST_DIGIT + 10 and table[PAIR] is not None:
+        return LanguageError("digits go in pairs here: P, and A for the highest two")
     if LAST_DIGIT <= code < LAST_DIGIT + 10 and table[ATOM] is not None:
         return LanguageError("a number below 100 is one code A")
     return LanguageError(f"{WORDS.get(table[KIND], table[KIND])} must stand here")
@@ -155,14 +158,13 @@ def digits(reader: Reader, entry: Plan, depth: int) -> Term:
 
 def negative(reader: Reader, entry: Plan, depth: int) -> Term:
     """A negative integer, after its sign."""
-    code = reader.take()
-    if DIGIT <= code < LAST_DIGIT:
-        number = _rest(reader, code - DIGIT)
+    code, spelled = reader.take(), reader.spelling
+    if code in spelled.more:
+        number = _rest(reader, code - spelled.more.start)
     else:
-        first, count = (ATOM, ATOMS_MAX) if reader.atoms else (LAST_DIGIT, 10)
-        number = code - first
-        if not 0 <= number < count:
-            raise LanguageError("an atom or digits must follow neg")
+        if code not in spelled.ones:
+            raise LanguageError(f"an atom or {spelled.digit}s must follow neg")
+        number = code - spelled.ones.start
         if number == 0:
             raise LanguageError("zero has no sign")
     touch(reader.recent, -number)
@@ -171,20 +173,26 @@ def negative(reader: Reader, entry: Plan, depth: int) -> Term:
 
 def _rest(reader: Reader, lowest: int) -> int:
     """The number whose lowest digit was read, from its other digits, the lowest first."""
-    found = str(lowest)
-    code = DIGIT
-    while code < LAST_DIGIT:
+    spelled = reader.spelling
+    more, last, base = spelled.more, spelled.last, spelled.base
+    found, place, count = lowest, base, 1
+    while True:
         code = reader.take()
-        if not DIGIT <= code < LAST_DIGIT + 10:
-            raise LanguageError("a digit must stand here")
-        found += "0123456789"[(code - DIGIT) % 10]
-        if len(found) > signature.DIGITS_MAX:
+        digit = code - (more if code in more else last).start
+        if not 0 <= digit < base:
+            raise LanguageError(f"a {spelled.digit} must stand here")
+        found += digit * place
+        place *= base
+        count += 1
+        if count > spelled.digits_max:
             raise LanguageError(f"more than {signature.DIGITS_MAX} digits")
-    if code == LAST_DIGIT:
-        raise LanguageError("the highest digit of a number is never 0")
-    if reader.atoms and len(found) < 3:
+        if code in last:
+            break
+    if digit == 0:
+        raise LanguageError(f"the highest {spelled.digit} of a number is never 0")
+    if count < spelled.digits_least:
         raise LanguageError("a number below 100 is one code A")
-    return int(found[::-1])
+    return found
 
 
 def _ordered(reader: Reader, term: Plan) -> Term:

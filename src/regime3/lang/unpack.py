@@ -18,11 +18,12 @@ from regime3.errors import LanguageError
 from regime3.lang import codes as codes_of
 from regime3.lang import replay, signature
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import CODES_MAX, CONSTANT, FIRST_MACRO, IMPLIED
+from regime3.lang.codes import CODES_MAX, CONSTANT, FIRST_MACRO, IMPLIED, PAIR
 from regime3.lang.grammar import Grammar
 from regime3.lang.problem import Body, Problem, Step
 from regime3.lang.reader import Plan, Reader
 from regime3.lang.references import from_problem
+from regime3.lang.spelling import spelling_of
 from regime3.lang.terms import Term
 from regime3.lang.typing import WORDS
 
@@ -35,6 +36,9 @@ class Unpacker:
 
     def __init__(self, book: Codebook) -> None:
         self.book = book
+        self._spelling = spelling_of(book)
+        end = PAIR if book.options["pairs"] else CODES_MAX
+        self._reserve = range(FIRST_MACRO + len(book.macros), end)
         self._grammars: dict[tuple[str, int], Grammar] = {}
         self._canonical: dict[Term, Term] = {}
 
@@ -74,12 +78,12 @@ class Unpacker:
 
     def reader(self, problem: Problem, take: Callable[[], int]) -> Reader:
         """A reader of terms as the first step of the problem finds it."""
-        line, atoms = len(problem.premises) + 1, self.book.options["atoms"]
-        return Reader(take, line, self.recent(problem), atoms, self._canonical)
+        line = len(problem.premises) + 1
+        return Reader(take, line, self.recent(problem), self._spelling, self._canonical)
 
     def _unknown(self, code: int, problem: Problem) -> str:
         """What is wrong with a code wherever it stands, or ''."""
-        if code >= FIRST_MACRO + len(self.book.macros):
+        if code in self._reserve:
             return f"codebook {self.book.name[:12]} does not assign it"
         if problem.constants <= code - CONSTANT < signature.CONSTANTS_MAX:
             return f"the problem has {problem.constants} constants"

@@ -19,10 +19,8 @@ from regime3.lang.codes import CODES_MAX, IMPLIED
 from regime3.lang.masks.rows import Row
 from regime3.lang.masks.states import (
     AFTER,
-    DIGITS,
     DONE,
     FLAT,
-    LAST_DIGITS,
     LINES,
     LOOSE,
     REFERENCES,
@@ -152,7 +150,7 @@ class Automaton:
                 state.moves[code] = Move(
                     1 + codes - cost,
                     tuple(map(self._intern, reversed(pushed))),
-                    not loose and _ends(code, name),
+                    not loose and self._ends(code, name),
                     self.states.nodes(code) + nodes - room,
                 )
         moves = {c: move for c, move in enumerate(state.moves) if move is not NO_MOVE}
@@ -161,6 +159,11 @@ class Automaton:
         state.most = max((move.cost for move in moves.values()), default=0)
         if state.uses < UPPER:
             state.tight = state.most
+
+    def _ends(self, code: int, name: Name) -> bool:
+        """Whether an integer of two codes or more, or one of H, ends with the code."""
+        spelled = name[0] in ("digits", "neg")
+        return code in REFERENCES or (spelled and code not in self.states.spelling.more)
 
     def weight(self, name: Name) -> Weight:
         """The fewest codes that close a state without R and qed!, and with them fewest nodes."""
@@ -174,12 +177,6 @@ def _uses(name: Name, moves: Iterable[int]) -> int:
     return COUNTED if any(code in NEEDED for code in moves) else FREE
 
 
-def _ends(code: int, name: Name) -> bool:
-    if name[0] == "neg":
-        return code not in DIGITS
-    return code in REFERENCES or (name[0] == "digits" and code in LAST_DIGITS)
-
-
 # -------------------------------------------------------------------------------- least closings
 
 
@@ -190,7 +187,7 @@ def _weight(known: dict[Name, Weight], states: States, name: Name) -> Weight:
         case ("neg", _):
             return 1, 1
         case ("digits", _, int(count)):
-            return max(1, states.digits_least - count), 1
+            return max(1, states.spelling.digits_least - count), 1
         case ("type", str(kind), _):
             return known[("type", kind, 0 if kind in FLAT else 1)]
         case ("step" | "loose", *_):

@@ -27,13 +27,14 @@ from regime3.lang.masks import fractions
 from regime3.lang.masks.automaton import FREE, LOWER, NEEDED, UPPER, State
 from regime3.lang.masks.rows import Row
 from regime3.lang.masks.shared import masks_of
-from regime3.lang.masks.states import ATOMS, DIGITS, LOOSE, REFERENCES, Ways
+from regime3.lang.masks.states import LOOSE, REFERENCES, Ways
 from regime3.lang.problem import Problem, Step
 from regime3.lang.references import touch
 from regime3.lang.replay import State as Replay
 from regime3.lang.replay import start
 from regime3.lang.signature import LINES_MAX, STEPS_MAX
 from regime3.lang.signature import PROBLEM_NODES_MAX as NODES_MAX
+from regime3.lang.spelling import ATOMS
 from regime3.lang.terms import Term
 
 BUDGET_MAX: Final = 1 << 16
@@ -212,19 +213,20 @@ class Constrainer:
 
     def _digits(self, end: int) -> tuple[int, int]:
         """The digits before place `end` of this step's codes: their value, and how many."""
+        more, base = self._reader.spelling.more, self._reader.spelling.base
         begin = end
-        while begin and self._codes[begin - 1] in DIGITS:
+        while begin and self._codes[begin - 1] in more:
             begin -= 1
         value = 0
         for code in reversed(self._codes[begin:end]):
-            value = 10 * value + code - codes.DIGIT
+            value = base * value + code - more.start
         return value, end - begin
 
     def _finished(self, code: int, end: int) -> int:
         """The integer that `code` finishes at place `end`; digits and a sign may stand before."""
         low, count = self._digits(end)
         digit = code - ATOM if code in ATOMS else code - LAST_DIGIT
-        value: int = low + digit * 10**count
+        value: int = low + digit * self._reader.spelling.base**count
         before = end - count - 1
         return -value if before >= 0 and self._codes[before] == NEG else value
 
@@ -273,20 +275,20 @@ class Constrainer:
                 else:
                     value = self._finished(code, len(self._codes))
                 left = self._slack - state.moves[code].cost
-                allowed[code] = fractions.fits(value, left, self._reader.atoms)
+                allowed[code] = fractions.fits(value, left, self._reader.spelling)
 
     def _below(self) -> bytes:
         """The mask in a denominator."""
         low, count = self._digits(len(self._codes))
         end = len(self._codes) - count - 1
         over, before = self._codes[end], self._codes[end - 1]
-        if over in REFERENCES or before in DIGITS or before == NEG:
+        if over in REFERENCES or before in self._reader.spelling.more or before == NEG:
             above = self._long[-1]
         else:
             above = over - ATOM if over in ATOMS else over - LAST_DIGIT
         left = self._slack + self._automaton.weight(self._state.name)[0]
         recent = self._recent[::-1] if self.masks.book.options["references"] else []
-        return fractions.below(above, low, count, left, recent, self._reader.atoms)
+        return fractions.below(above, low, count, left, recent, self._reader.spelling)
 
 
 def _nothing() -> int:

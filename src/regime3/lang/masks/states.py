@@ -18,13 +18,11 @@ from regime3.lang import codes, signature
 from regime3.lang.codebook import Codebook
 from regime3.lang.codes import CODE, FIRST_MACRO
 from regime3.lang.signature import FORMS
+from regime3.lang.spelling import spelling_of
 
 Name = tuple[Any, ...]
 Pushed = tuple[Name, ...]
 
-ATOMS: Final = range(codes.ATOM, codes.ATOM + codes.ATOMS_MAX)
-DIGITS: Final = range(codes.DIGIT, codes.DIGIT + 10)
-LAST_DIGITS: Final = range(codes.LAST_DIGIT, codes.LAST_DIGIT + 10)
 REFERENCES: Final = range(codes.REFERENCE, codes.REFERENCE + codes.REFERENCES_MAX)
 LINES: Final = range(codes.BACK + 1, codes.BACK + signature.LINES_MAX)
 CONSTANTS: Final = range(codes.CONSTANT, codes.CONSTANT + signature.CONSTANTS_MAX)
@@ -76,7 +74,7 @@ class States:
 
     def __init__(self, book: Codebook, shape: Shape) -> None:
         self.shape = shape
-        self.atoms = book.options["atoms"]
+        self.spelling = spelling_of(book)
         self.references = book.options["references"]
         self.macros = {FIRST_MACRO + number: macro for number, macro in enumerate(book.macros)}
         self.predicts = book.strategy > 0
@@ -91,7 +89,7 @@ class States:
 
     def push(self, code: int, name: Name) -> Pushed | None:
         """The states that the code leaves to be filled, in reading order, or None: refused."""
-        if code < FIRST_MACRO:
+        if code not in self.macros:
             return self.base(name).get(code)
         outer, slot, inner = self.macros[code]
         pushed = self.push(outer, name)
@@ -109,9 +107,9 @@ class States:
 
     def nodes(self, code: int) -> int:
         """Nodes that the code adds to its step; an integer's last code counts for it."""
-        if code in DIGITS or code in (codes.NEG, codes.END):
+        if code in self.spelling.more or code in (codes.NEG, codes.END):
             return 0
-        if code < FIRST_MACRO:
+        if code not in self.macros:
             return 1
         outer, _, inner = self.macros[code]
         return self.nodes(outer) + self.nodes(inner)
@@ -160,16 +158,11 @@ class States:
 
     # --------------------------------------------------------------------------------- integers
 
-    @property
-    def digits_least(self) -> int:
-        """How many digits an integer spelled in digits has at least."""
-        return 3 if self.atoms else 2
-
     def _integers(self, role: str) -> dict[int, Pushed]:
         """An integer; over a line not 0, under one 2 or more."""
         least = {"int": 0, "over": 1, "under": 2}[role]
-        found: dict[int, Pushed] = dict.fromkeys((ATOMS if self.atoms else LAST_DIGITS)[least:], ())
-        found.update(dict.fromkeys(DIGITS, (("digits", role, 1),)))
+        found: dict[int, Pushed] = dict.fromkeys(self.spelling.ones[least:], ())
+        found.update(dict.fromkeys(self.spelling.more, (("digits", role, 1),)))
         if role != "under":
             found[CODE["neg"]] = (("neg", role),)
         if self.references:
@@ -184,16 +177,16 @@ class States:
 
     def _neg(self, role: str) -> dict[int, Pushed]:
         """After the sign."""
-        found: dict[int, Pushed] = dict.fromkeys((ATOMS if self.atoms else LAST_DIGITS)[1:], ())
-        return found | dict.fromkeys(DIGITS, (("digits", role, 1),))
+        found: dict[int, Pushed] = dict.fromkeys(self.spelling.ones[1:], ())
+        return found | dict.fromkeys(self.spelling.more, (("digits", role, 1),))
 
     def _digits(self, role: str, count: int) -> dict[int, Pushed]:
         """After `count` digits."""
         found: dict[int, Pushed] = {}
-        if count + 1 < signature.DIGITS_MAX:
-            found.update(dict.fromkeys(DIGITS, (("digits", role, count + 1),)))
-        if count + 1 >= self.digits_least:
-            found.update(dict.fromkeys(LAST_DIGITS[1:], ()))
+        if count + 1 < self.spelling.digits_max:
+            found.update(dict.fromkeys(self.spelling.more, (("digits", role, count + 1),)))
+        if count + 1 >= self.spelling.digits_least:
+            found.update(dict.fromkeys(self.spelling.last[1:], ()))
         return found
 
     # ------------------------------------------------------------------------------------ steps
