@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from regime3.errors import LanguageError
 from regime3.lang import codes
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import ATOM, BACK, CODES_MAX, FIRST_MACRO, LAST_DIGIT, NEG, REFERENCE
+from regime3.lang.codes import ATOM, BACK, CODES_MAX, FIRST_MACRO, LAST_DIGIT, NEG, PAIR, REFERENCE
 from regime3.lang.masks import fractions
 from regime3.lang.masks.automaton import FREE, LOWER, NEEDED, UPPER, State
 from regime3.lang.masks.rows import Row
@@ -167,12 +167,12 @@ class Constrainer:
         listed = given[0] == _LIST
         if listed:
             given = given[1:-1]
-        if given and (min(given) < NEG or max(given) >= FIRST_MACRO):
+        if any(code < NEG or FIRST_MACRO <= code < PAIR for code in given):
             return None
         found: list[Term] = ["list"] if listed else []
         known, inside = iter(self._long), False
         for code in given:
-            if code < LAST_DIGIT:
+            if code < LAST_DIGIT or code >= PAIR:
                 inside = True
             elif inside or REFERENCE <= code < ATOM:
                 found.append(next(known))

@@ -56,6 +56,36 @@ class Inferences:
         if self.inner:
             yield "imp-i", self.inner, line, discharged
 
+    def of_goal(self) -> Step:
+        """The step that citing the goal stands for: the next assumption that its form asks for."""
+        for each in self._asked(self.goal):
+            if each not in self.known:
+                return ("assume", each)
+        return ("assume", _denial(self.goal))
+
+    def _asked(self, target: Any) -> Iterator[Any]:
+        """What to assume to prove the target, or to see it fail: what would make it false."""
+        match target:
+            case ("imp", a, b):
+                yield a
+                yield from self._asked(b)
+            case ("not", a):
+                yield a
+            case ("or", *pieces):
+                for piece in pieces:
+                    yield from self._asked(piece)
+            case ("and", *pieces):
+                for piece in pieces:
+                    if piece not in self.known:
+                        yield from self._asked(piece)
+                        return
+            case ("iff", a, b):
+                a, b = (b, a) if ("imp", a, b) in self.known else (a, b)
+                yield a
+                yield from self._asked(b)
+            case _:
+                yield ("not", target)
+
     def _is_wanted(self, said: Any) -> bool:
         """Whether the problem asks for this under the last assumption: as an implication, as half
         of an equivalence, or as the goal in one of several cases."""

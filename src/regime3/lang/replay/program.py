@@ -73,36 +73,44 @@ class Program(Foreseeing):
 
     # ------------------------------------------------------------ prediction and answer
 
-    def _length(self) -> int:
-        """How many items the next stage's result is known to have; 0 if that is not known."""
+    def _told(self) -> int:
+        """How many items tell the next stage's list; 0 if it has to be spelled.
+
+        `map` and `sort` keep the length, so their items say it all. What `rev`, `take` and `drop`
+        do is no work: the first item says that it was done.
+        """
         if self._strategy < _LENGTHS or self._total is not None or not self._stages:
             return 0
-        stage, length = self._stages[0], len(self._items)
-        name = _name(stage)
-        if name == "filter":
-            return 0
-        if name == "take":
-            return min(length, int(stage[1]))
-        return max(0, length - int(stage[1])) if name == "drop" else length
+        name = _name(self._stages[0])
+        if name in ("map", "sort"):
+            return len(self._items)
+        return 0 if name == "filter" else len(self._copied()[:1])
+
+    def _copied(self) -> Items:
+        """What the next stage makes of the items, if it only moves them."""
+        name = _name(self._stages[0]) if self._stages else ""
+        return _staged(self._stages[0], self._items) if name in ("rev", "take", "drop") else ()
 
     def expects(self) -> tuple[Slots, ...]:
-        """The accumulator, a list, or the items of a list whose length is known."""
-        length = self._length()
-        return (("Int",) * length,) if length else super().expects()
+        """The accumulator, a list, or items that tell a list."""
+        told = self._told()
+        return (("Int",) * told,) if told else super().expects()
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
-        """The results of a step that is as foreseen; of a list of known length its items."""
+        """The results of a step that is as foreseen, or the items that tell its list."""
         results = super().bare(step)
-        length = self._length()
-        if results is None or not length:
+        told = self._told()
+        if results is None or not told:
             return results
         listed: Any = results[0]
-        items: tuple[Term, ...] = listed[1:]
-        return items if len(items) == length else None
+        items: tuple[Term, ...] = listed[1 : 1 + told]
+        return items if len(items) == told and self.step_of(items) == step else None
 
     def step_of(self, results: tuple[Term, ...]) -> Step:
-        """The foreseen step with these results, or with a list of these items."""
-        return super().step_of((("list", *results),) if self._length() else results)
+        """The foreseen step with these results, or with the list that these items tell."""
+        if self._told():
+            results = (("list", *results, *self._copied()[1:]),)
+        return super().step_of(results)
 
     def implied(self) -> Term | None:
         """The value, when nothing is left to do."""

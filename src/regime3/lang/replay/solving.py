@@ -160,28 +160,26 @@ class Shaped:
     @property
     def count(self) -> int:
         """The numbers of the sides that change."""
-        return sum(len(gather.numbers_in(side, side) or ()) for side in self._changing())
+        return len(self.numbers(self.shape) or ())
 
-    def _changing(self) -> list[Any]:
-        return [self.shape[n] for n in (1, 2) if self.shape[n] != self.before[n]]
+    def _changes(self, side: int) -> bool:
+        return bool(self.shape[side] != self.before[side])
 
     def equation(self, numbers: Numbers) -> Any:
         """The shape with these numbers, canonical."""
         waiting = iter(numbers)
-        changed = self._changing()
-        sides = [
-            gather.with_numbers(side, waiting) if side in changed else side
-            for side in self.shape[1:]
-        ]
-        return canonical(("eqn", *sides))
+        after = list(self.before)
+        for side in (1, 2):
+            if self._changes(side):
+                after[side] = gather.with_numbers(self.shape[side], waiting)
+        return canonical(tuple(after))
 
     def numbers(self, equation: Any) -> Numbers | None:
         """The numbers of the sides that change."""
         found: Numbers = ()
-        for number in (1, 2):
-            if self.shape[number] != self.before[number]:
-                part = gather.numbers_in(self.shape[number], equation[number])
-                if part is None:
-                    return None
-                found += part
+        for side in filter(self._changes, (1, 2)):
+            part = gather.numbers_in(self.shape[side], equation[side])
+            if part is None:
+                return None
+            found += part
         return found

@@ -202,15 +202,16 @@ def proof(premises: Sequence[Term], goal: Term, tables: Tables) -> list[Step] | 
 def refutation(premises: Sequence[Term], goal: Term, tables: Tables) -> list[Step]:
     """Steps to values that make the premises true and the goal false; there are such.
 
-    First the values that are forced, by the premises or by assuming what makes the goal false; then
+    First what makes the goal false is assumed, and the values that are forced then; then
     the first such row of the truth table; then the value of each premise with a constant whose
     value no line states, and of the goal.
     """
     lines, scope = _start(premises, goal)
     against = _against(goal, tables.all_of(premises), tables)
-    scope = scope.with_lines([Line("assume", (), each) for each in against])
+    assumed = [Line("assume", (), each) for each in against]
+    scope = scope.with_lines(assumed)
     forced = {formula: line for formula, line in scope.facts.items() if is_literal(formula)}
-    steps = written(lines, [line for line in forced.values() if line.operands])
+    steps = written(lines, [*assumed, *[line for line in forced.values() if line.operands]])
     stated = {*premises, *(step[-1] for step in steps)}
     row = tables.first_row(tables.all_of([*premises, *against]))
     steps.append(("try", *["true" if value else "false" for value in row]))
