@@ -80,12 +80,14 @@ def step_type(kind: str, answer: str) -> str:
 
 
 MODEL: Final = "Model"
-"""A type that packing alone has: a counter-model whose elements are told by some of their classes,
-each by one class alone or by `elem`."""
+"""A type that packing alone has: a counter-model whose elements are told by some of their classes:
+one class alone, `some` with two of them, or `elem` with any."""
 WITNESS: Final = "Witness"
+CITED: Final = "Cited"
+"""A line, or the goal as the line before the first."""
 TOLD_FORMS: Final[dict[str, dict[str, Slots]]] = {
     MODEL: {"counter": (f"{WITNESS}*",)},
-    WITNESS: {"elem": ("G*",)},
+    WITNESS: {"elem": ("G*",), "some": ("G", "G")},
 }
 TYPE_FORMS: Final = signature.FORMS | TOLD_FORMS
 """TYPE_FORMS[type][name]: as `signature.FORMS`, with those types."""
@@ -109,7 +111,7 @@ def _forms() -> tuple[dict[str, Slots], ...]:
     for number in range(signature.CONSTANTS_MAX):
         forms[CONSTANT + number] = dict.fromkeys(sorted(CONSTANT_TYPES), ())
     for back in range(1, signature.LINES_MAX):
-        forms[BACK + back] = {"Line": ()}
+        forms[BACK + back] = {CITED: (), "Line": ()}
     return tuple(forms)
 
 

@@ -19,6 +19,7 @@ from regime3.lang.codebook import Codebook, Pattern
 from regime3.lang.codes import (
     BACK,
     BASE,
+    CITED,
     CODES_MAX,
     CONSTANT,
     DIGIT,
@@ -44,8 +45,8 @@ class Grammar:
         """By type: every type that a step, or what tells one, may hold."""
         self.steps = self._table(step_type)
         """What may begin a step that is spelled in full."""
-        if step_type.startswith("follows"):
-            self._table(MODEL)
+        for told in (CITED, MODEL):
+            self._table(told)
         self.nodes = _nodes(book)
         """Nodes that each code adds to its step; an integer's come with its last code."""
         self.codes_safe = signature.PROBLEM_NODES_MAX // max(self.nodes) - 1
@@ -66,7 +67,7 @@ class Grammar:
         if CONSTANT <= code <= BACK:
             return sys.intern(BASE[code]) if code - CONSTANT < self.constants else None
         if BACK < code < NEG:
-            return (reader.line, code - BACK)
+            return (reader.cited if kind == CITED else reader.line, code - BACK)
         return self._plan(self.book.pattern(code, kind))
 
     def _plan(self, pattern: Pattern) -> Plan | str:

@@ -31,9 +31,9 @@ _HEADS: Final = {
 }
 """By name: its code, its code for three arguments or more, and whether it ends in `end`."""
 _ATOMS: Final = {BASE[code]: code for code in [*RANK.values(), *range(CODE["x0"], BACK + 1)]} | {
-    f"l{line}": -line for line in range(1, signature.LINES_MAX + 1)
+    f"l{line}": -line for line in range(signature.LINES_MAX + 1)
 }
-"""Codes of strings; a line as its negative number."""
+"""Codes of strings; a line as its negative number. `l0` is the goal, where it may be cited."""
 
 
 def roots(problem: Problem, body: Body, strategy: int) -> Iterator[tuple[int, Term | None]]:

@@ -139,6 +139,11 @@ def line(reader: Reader, entry: Plan, depth: int) -> Term:
     return _LINES[number]
 
 
+def cited(reader: Reader, entry: Plan, depth: int) -> Term:
+    """`Bd` where the goal may be cited too: `l0`."""
+    return "l0" if entry[1] == reader.line else line(reader, entry, depth)
+
+
 def reference(reader: Reader, entry: Plan, depth: int) -> Term:
     """`Rk`: the large integer seen k before the latest."""
     recent = reader.recent

@@ -46,6 +46,7 @@ WORDS = {
     "Num": "a number",
     "Bool": "true or false",
     "Elem": "(elem …)",
+    "Cited": "a line or the goal",
     "Model": "a told counter-model",
     "Witness": "a class or (elem …)",
     "Line": "a line (l1, l2, …)",

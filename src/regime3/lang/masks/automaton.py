@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from regime3.lang.codes import CODES_MAX, IMPLIED
+from regime3.lang.codes import CITED, CODES_MAX, IMPLIED
 from regime3.lang.masks.rows import Row
 from regime3.lang.masks.states import (
     AFTER,
@@ -71,6 +71,7 @@ class State:
     """One state, interned by its automaton."""
 
     __slots__ = (
+        "ahead",
         "ample",
         "between",
         "counts",
@@ -89,6 +90,8 @@ class State:
         self.done = name == DONE
         self.moves: list[Move] = []
         """By code; `NO_MOVE` where it may not stand."""
+        self.ahead = int(name[0] == "step" and any(way[0] == CITED for way in name[2]))
+        """1 where the goal may be cited, as a line before the first; else 0."""
         self.uses = FREE
         self.counts = 0
         """1 if the mask depends on how many integers or lines there were, else 0."""

@@ -255,7 +255,7 @@ class Constrainer:
         allowed = bytearray(CODES_MAX)
         for code, move in enumerate(state.moves):
             if move.cost <= self._slack and move.room <= room:
-                allowed[code] = state.uses == FREE or NEEDED.get(code, 0) <= seen
+                allowed[code] = state.uses == FREE or NEEDED.get(code, 0) <= seen + state.ahead
         if state.uses == UPPER and self._slack < fractions.TIGHT:
             self._keep_divisible(state, allowed)
         return self.masks.rows.row(bytes(allowed))

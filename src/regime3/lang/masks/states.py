@@ -36,7 +36,7 @@ ITEMS_MAX: Final = {
 }
 """The most arguments of starred forms; others are bounded by the nodes of a step alone."""
 
-FLAT: Final = frozenset({"Int", "Bool", "Line", "G"})
+FLAT: Final = frozenset({"Int", "Bool", "Line", "G", codes.CITED})
 """Types without compounds: their depth does not matter."""
 
 AFTER: Final[Name] = ("after",)
@@ -50,7 +50,7 @@ _CLASSES: Final[Name] = ("classes",)
 
 _TOLD: Final[dict[str, tuple[str, ...]]] = {
     "eval": ("Num",), "mod": ("Int",), "gcd": ("Int",), "factor": ("Int",), "solve": ("Num",),
-    "run": ("Int", "List"), "entails": ("Line", "Bool"), "follows": ("Line", codes.MODEL),
+    "run": ("Int", "List"), "entails": (codes.CITED, "Bool"), "follows": ("Line", codes.MODEL),
 }  # fmt: skip
 """Terms that may tell a step or an answer in a kind of problem, one at a time."""
 
@@ -131,7 +131,7 @@ class States:
                 found[CODE[variable]] = ()
         if kind in codes.CONSTANT_TYPES:
             found.update(dict.fromkeys(self._constants(), ()))
-        if kind == "Line":
+        if kind in ("Line", codes.CITED):
             found.update(dict.fromkeys(LINES, ()))
         return found
 

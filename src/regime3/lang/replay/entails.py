@@ -13,7 +13,8 @@ function of what was played, as everywhere (SPEC.md, section 5):
 * Operands that do not fit: the line is empty, which nobody may cite, and boxes stay as they are.
 * A `try` of the wrong length tries nothing; `try` and `val` never have a statement.
 
-Strategy 2 lets a line tell a step (`inferences`), the free values a `try`, and a value a `val`.
+Strategy 2 lets a line, or the goal as line 0, tell a step (`inferences`), the free values a `try`,
+and a value a `val`.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.deduction import DEDUCTIONS
 from regime3.lang.replay.finding import Finding, shown
 from regime3.lang.replay.inferences import Inferences, forms_of
-from regime3.lang.signature import Slots
+from regime3.lang.signature import LINES_MAX, Slots
 from regime3.lang.terms import Term
 
 CLOSING: Final = frozenset({"imp-i", "raa"})
 """The rules that close a box."""
 
+_CITING: Final[Slots] = ("Cited",)
 _FORESEEING: Final = 2
 """The first strategy that foresees anything here."""
 
@@ -139,20 +141,21 @@ class Entails:
     # ------------------------------------------------------------ prediction and answer
 
     def expects(self) -> tuple[Slots, ...]:
-        """A line; after a try the value of what comes next, else the values that are free."""
+        """A line or the goal; after a try the value of what comes next, else the free values."""
         if not self._foresees:
             return ()
-        ways: list[Slots] = [("Line",)] if self._lines else []
         if self._unvalued:
-            ways.append(("Bool",))
-        elif self._constants:
-            ways.append(("Bool",) * len(self._told_values()))
-        return tuple(ways)
+            return _CITING, ("Bool",)
+        return (_CITING, ("Bool",) * len(self._told_values())) if self._constants else (_CITING,)
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
         """The line, or the values, that tell the step."""
-        if not self._foresees or step[0] in ("assume", "qed"):
+        if not self._foresees or step[0] == "qed":
             return None
+        if step[0] == "assume":
+            # The last line has no code for a line so far back.
+            is_short = len(self._lines) + 1 < LINES_MAX
+            return ("l0",) if is_short and self._next().of_goal() == step else None
         if step[0] == "val":
             told = step[2:]
             return told if self._unvalued and self.step_of(told) == step else None
@@ -172,6 +175,8 @@ class Entails:
         first: Any = results[0]
         if first in ("true", "false"):
             return self._valuing(results)
+        if first == "l0":
+            return self._next().of_goal()
         said = self._visible(first)
         # Where nothing may be cited there is no right step: this one is refused like any other.
         return ("efq", first, "false") if said is None else self._next().of(first, said)

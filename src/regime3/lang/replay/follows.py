@@ -125,7 +125,12 @@ class Follows:
             first = next((n for n in counts if self._element(element[: n + 1]) == element), None)
             if first is None:
                 return None  # it leaves out a class that it must be in
-            told.append(element[1] if first == 1 else element[: first + 1])
+            begin = element[: first + 1]
+            if first == 1:
+                told.append(begin[1])
+            else:
+                some = ("some", *begin[1:])
+                told.append(some if first == 2 and make(*some) == some else begin)
         return (("counter", *told),)
 
     def _combined(self, line: str, said: Any) -> Step:

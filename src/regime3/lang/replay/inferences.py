@@ -122,10 +122,11 @@ class Inferences:
             ways = (a, ("imp", a, b)), (b, ("imp", b, a))
             useful = [way for at, way in (*ways, (("not", b), ways[0][1]), (("not", a), ways[1][1]))
                       if at in known]  # fmt: skip
-            for way in (*useful, ways[0][1], ways[1][1]):
+            last = sorted([ways[0][1], ways[1][1]], key=lambda way: self._is_idle(way[2]))
+            for way in (*useful, *last):
                 yield "iff-e", line, way
         elif _is(said, "and"):
-            for part in (*[each for each in said[1:] if each == self.goal], *said[1:]):
+            for part in sorted(said[1:], key=lambda part: part != self.goal):
                 yield "and-e", line, part
         elif _is(said, "not") and _is(said[1], "not"):
             yield "dn", line, said[1][1]
@@ -155,6 +156,19 @@ class Inferences:
                 _is(each, "imp") and each[2] == ("not", said) and ("not", each[1]) not in self.known
             ):
                 yield "dn", line, ("not", ("not", said))
+
+    def _is_idle(self, statement: Any) -> bool:
+        """Whether neither the goal nor any line waits for a statement."""
+        denied = _denial(statement)
+        for each in (self.goal, *self.known):
+            match each:
+                case ("imp", a, b) if a == statement or denied in (b, ("not", b)):
+                    return False
+                case ("or", *sides) if denied in sides:
+                    return False
+                case ("not", a) if a == statement:
+                    return False
+        return bool(statement != self.goal)
 
     def _builds(self, line: str, said: Any) -> Iterator[Step]:
         """Conjunctions and disjunctions of the problem that the line is a part of."""

@@ -18,13 +18,8 @@ from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.blocks import LongDivision, WithBlocks
 from regime3.lang.replay.finding import Finding, compare, shown
 from regime3.lang.replay.state import Foreseeing, Head
-from regime3.lang.signature import DIGITS_MAX, FACTOR_MAX, LIST_MAX, Slots
+from regime3.lang.signature import FACTOR_MAX, LIST_MAX
 from regime3.lang.terms import Term
-
-_REMAINDERS: Final = 2
-"""The first strategy that lets a remainder tell a division."""
-_LONG: Final = 10**DIGITS_MAX
-"""The least integer that is too long to be written."""
 
 
 class Divisions(WithBlocks):
@@ -55,32 +50,6 @@ class Divisions(WithBlocks):
 
     def _foresee_free(self) -> Head | None:
         return ("r-divmod", self._a, self._b) if self._b > 0 else None
-
-    def expects(self) -> tuple[Slots, ...]:
-        """The remainder of a division: the quotient goes with it."""
-        return (("Int",),) if self._tells_remainder() else super().expects()
-
-    def bare(self, step: Step) -> tuple[Term, ...] | None:
-        """The results of a step that is as foreseen; of a division its remainder."""
-        results = super().bare(step)
-        if results is None or not self._tells_remainder():
-            return results
-        return results[1:] if self.step_of(results[1:]) == step else None
-
-    def step_of(self, results: tuple[Term, ...]) -> Step:
-        """The foreseen step with these results, or the division with that remainder."""
-        if not self._tells_remainder():
-            return super().step_of(results)
-        (remainder,) = results
-        assert isinstance(remainder, int)
-        quotient = (self._a - remainder) // self._b
-        if abs(quotient) >= _LONG:
-            quotient = 0
-        return super().step_of((quotient, remainder))
-
-    def _tells_remainder(self) -> bool:
-        head = self._next() if self._strategy >= _REMAINDERS else None
-        return head is not None and head[0] == "r-divmod"
 
     def implied(self) -> Term | None:
         """g, at (g, 0)."""

@@ -1,9 +1,9 @@
 """What every replay offers, and the part that those with prediction share.
 
     state = start(problem, strategy=1)
-    state.expects()                          # (("Int", "Int"),): what tells a foreseen step
-    state.bare(("r-divmod", 462, 147, 3, 21))        # (3, 21): as foreseen, so these say it all
-    state.step_of((3, 21))                   # ("r-divmod", 462, 147, 3, 21)
+    state.expects()                          # (("Int",),): what tells a foreseen step
+    state.bare(("r-divmod", 462, 147, 3, 21))        # (21,): as foreseen, so it says it all
+    state.step_of((21,))                   # ("r-divmod", 462, 147, 3, 21)
     state.play(step)                         # None, or a Finding; the state has moved on
 
 A state is a function of the problem and the steps played, right or wrong, and of nothing else:
@@ -12,15 +12,19 @@ packing, unpacking and checking meet the same state at the same step. SPEC.md, s
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.finding import Finding
+from regime3.lang.replay.telling import TELLING, Telling
 from regime3.lang.signature import RULES, Slots
 from regime3.lang.terms import Term
 
 Head = tuple[Any, ...]
 """A rule and its operands, as a step begins."""
+
+_ONE_OF_TWO: Final = 2
+"""The first strategy in which one of two results tells the other."""
 
 
 class State(Protocol):
@@ -86,20 +90,34 @@ class Foreseeing:
             self._known = True
         return self._head
 
+    def _telling(self, head: Head) -> Telling | None:
+        """Which of the results tells the others, if one does."""
+        return TELLING.get(head[0]) if self._strategy >= _ONE_OF_TWO else None
+
     def expects(self) -> tuple[Slots, ...]:
         """The types of the results if a step is foreseen here."""
         head = self._next()
-        return () if head is None else (self._rules[head[0]].results,)
+        if head is None:
+            return ()
+        results = self._rules[head[0]].results
+        return (results if self._telling(head) is None else results[:1],)
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
         """The results of the step if its rule and operands are as foreseen, else None."""
         head = self._next()
         if head is None or step[: len(head)] != head:
             return None
-        return step[len(head) :]
+        results: tuple[Any, ...] = step[len(head) :]
+        telling = self._telling(head)
+        if telling is None:
+            return results
+        place, completed = telling
+        told = results[place]
+        return (told,) if completed(head[1:], told) == results else None
 
-    def step_of(self, results: tuple[Term, ...]) -> Step:
+    def step_of(self, results: tuple[Any, ...]) -> Step:
         """The foreseen step with these results."""
         head = self._next()
         assert head is not None, "no step is foreseen here"
-        return (*head, *results)
+        telling = self._telling(head)
+        return (*head, *(results if telling is None else telling[1](head[1:], *results)))

@@ -208,7 +208,7 @@ def refutation(premises: Sequence[Term], goal: Term, tables: Tables) -> list[Ste
     """
     lines, scope = _start(premises, goal)
     against = _against(goal, tables.all_of(premises), tables)
-    assumed = [Line("assume", (), each) for each in against]
+    assumed = [Line("assume", (), each) for each in against if each not in scope.facts]
     scope = scope.with_lines(assumed)
     forced = {formula: line for formula, line in scope.facts.items() if is_literal(formula)}
     steps = written(lines, [*assumed, *[line for line in forced.values() if line.operands]])
