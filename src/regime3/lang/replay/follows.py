@@ -130,7 +130,8 @@ class Follows:
                 told.append(begin[1])
             else:
                 some = ("some", *begin[1:])
-                told.append(some if first == 2 and make(*some) == some else begin)
+                is_pair = first == 2 and begin[1] != begin[2] and make(*some) == some
+                told.append(some if is_pair else begin)
         return (("counter", *told),)
 
     def _combined(self, line: str, said: Any) -> Step:
