@@ -25,25 +25,23 @@ from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.deduction import DEDUCTIONS
 from regime3.lang.replay.finding import Finding, shown
 from regime3.lang.replay.inferences import Inferences, forms_of
-from regime3.lang.signature import LINES_MAX, Slots
+from regime3.lang.signature import CONSTANTS_MAX, LINES_MAX, Slots
 from regime3.lang.terms import Term
 
 CLOSING: Final = frozenset({"imp-i", "raa"})
 """The rules that close a box."""
 
 _CITING: Final[Slots] = ("Cited",)
+_LINE_OR_VALUE: Final[tuple[Slots, ...]] = (_CITING, ("Bool",))
+_VALUES: Final[list[Slots]] = [("Bool",) * count for count in range(CONSTANTS_MAX + 1)]
 _FORESEEING: Final = 2
 """The first strategy that foresees anything here."""
-
-Line = tuple[Term | None, int]
-"""A statement, None for an empty line, and the box it stands in."""
-_EMPTY: Final[Line] = (None, 0)
 
 
 class Entails:
     """Lines so far, the boxes that are open, and the values last tried.
 
-    A box is named by the line of its assumption; 0 is the outside.
+    A box is named by the line of its assumption.
     """
 
     def __init__(self, problem: Problem, strategy: int = 0) -> None:
@@ -51,21 +49,23 @@ class Entails:
         self._premises = problem.premises
         self._goal: Term = problem.goal
         self._constants = problem.constants
-        self._lines: list[Line] = [(premise, 0) for premise in problem.premises]
+        self._lines: list[Term | None] = list(problem.premises)
+        """What may be cited: None for an empty line, and for lines whose box is closed."""
         self._boxes: list[int] = []
         """Open ones, the inner one last."""
         self._tried: tuple[str, ...] | None = None
         self._unvalued: tuple[Term, ...] = ()
         """What is left to value under the last try: premises that lines leave open, the goal."""
         self._proved = problem.goal in problem.premises
-        self._foresees = strategy >= _FORESEEING
-        self._forms: dict[Any, None] | None = None
         self._inferences: Inferences | None = None
-        """As the next step finds it, made when it is first asked for."""
+        self._told_values: list[int] | None = None
+        """The constants whose value no line states, or else the first; None until asked for."""
+        if strategy >= _FORESEEING:
+            self._inferences = Inferences(problem.goal, forms_of(problem.goal, *problem.premises))
+            self._list_known()
 
     def play(self, step: Step) -> Finding | None:
         """What is wrong with the step, or None; then it has its line."""
-        self._inferences = None
         rule = step[0]
         if rule == "assume":
             self._boxes.append(len(self._lines) + 1)
@@ -73,7 +73,7 @@ class Entails:
             return None
         if rule in ("try", "val"):
             finding = self._try(step) if rule == "try" else self._value(step)
-            self._lines.append(_EMPTY)
+            self._lines.append(None)
             return finding
         return self._deduce(step)
 
@@ -83,26 +83,42 @@ class Entails:
         cited = [self._visible(line) for line in lines]
         finding = self._misfit(rule, lines, cited)
         if finding is not None:
-            self._lines.append(_EMPTY)
+            self._lines.append(None)
             return finding
         if rule in CLOSING:
-            self._boxes.pop()
+            first = self._boxes.pop() - 1
+            self._lines[first:] = [None] * (len(self._lines) - first)
+            self._list_known()
         self._add(result)
         return DEDUCTIONS[rule].fault(*cited, result)
 
     def _add(self, statement: Term) -> None:
-        box = self._boxes[-1] if self._boxes else 0
-        self._lines.append((statement, box))
-        if box == 0 and statement == self._goal:
+        self._lines.append(statement)
+        if not self._boxes and statement == self._goal:
             self._proved = True
+        inferences = self._inferences
+        if inferences is not None:
+            inferences.known.pop(statement, None)
+            inferences.known[statement] = f"l{len(self._lines)}"
+            inner = self._boxes[-1] if self._boxes else 0
+            inferences.inner = f"l{inner}" if inner else ""
+            inferences.assumed = self._lines[inner - 1] if inner else None
+            self._told_values = None
+
+    def _list_known(self) -> None:
+        """Every visible statement with its latest line, in the order of the lines."""
+        if self._inferences is not None:
+            known = self._inferences.known
+            known.clear()
+            for number, statement in enumerate(self._lines, start=1):
+                if statement is not None:
+                    known.pop(statement, None)
+                    known[statement] = f"l{number}"
 
     def _visible(self, line: str) -> Term | None:
         """The statement of a line that may be cited here; None for any other."""
         number = int(line[1:])
-        if not 1 <= number <= len(self._lines):
-            return None
-        statement, box = self._lines[number - 1]
-        return statement if box == 0 or box in self._boxes else None
+        return self._lines[number - 1] if 1 <= number <= len(self._lines) else None
 
     def _misfit(self, rule: str, lines: tuple[Any, ...], cited: list[Any]) -> Finding | None:
         if None in cited:
@@ -142,85 +158,74 @@ class Entails:
 
     def expects(self) -> tuple[Slots, ...]:
         """A line or the goal; after a try the value of what comes next, else the free values."""
-        if not self._foresees:
+        if self._inferences is None:
             return ()
         if self._unvalued:
-            return _CITING, ("Bool",)
-        return (_CITING, ("Bool",) * len(self._told_values())) if self._constants else (_CITING,)
+            return _LINE_OR_VALUE
+        return (_CITING, _VALUES[len(self._free())]) if self._constants else (_CITING,)
 
     def bare(self, step: Step) -> tuple[Term, ...] | None:
         """The line, or the values, that tell the step."""
-        if not self._foresees or step[0] == "qed":
+        rule, *parts = step
+        if self._inferences is None or rule == "qed":
             return None
-        if step[0] == "assume":
+        if rule == "assume":
             # The last line has no code for a line so far back.
             is_short = len(self._lines) + 1 < LINES_MAX
-            return ("l0",) if is_short and self._next().of_goal() == step else None
-        if step[0] == "val":
-            told = step[2:]
-            return told if self._unvalued and self.step_of(told) == step else None
-        if step[0] == "try":
-            if self._unvalued or len(step) - 1 != self._constants or not self._constants:
-                return None
-            told = tuple([step[1 + place] for place in self._told_values()])
-            return told if self.step_of(told) == step else None
-        for line in step[1:]:
+            return ("l0",) if is_short and self._inferences.of_goal() == step else None
+        if rule in ("try", "val"):
+            told = self._values_of(rule, tuple(parts))
+            return told if told and self.step_of(told) == step else None
+        for line in parts:
             is_line = line.__class__ is str and line[0] == "l"
             if is_line and self._visible(line) is not None and self.step_of((line,)) == step:
                 return (line,)
         return None
 
+    def _values_of(self, rule: str, parts: tuple[Term, ...]) -> tuple[Term, ...]:
+        """The Bools that would tell a try or val; none if it comes at another time."""
+        if rule == "val":
+            return parts[1:] if self._unvalued else ()
+        if self._unvalued or not self._constants or len(parts) != self._constants:
+            return ()
+        return tuple([parts[place] for place in self._free()])
+
     def step_of(self, results: tuple[Term, ...]) -> Step:
         """The step that a line tells, or values."""
+        assert self._inferences is not None, "nothing is foreseen"
         first: Any = results[0]
         if first in ("true", "false"):
             return self._valuing(results)
         if first == "l0":
-            return self._next().of_goal()
+            return self._inferences.of_goal()
         said = self._visible(first)
         # Where nothing may be cited there is no right step: this one is refused like any other.
-        return ("efq", first, "false") if said is None else self._next().of(first, said)
+        return ("efq", first, "false") if said is None else self._inferences.of(first, said)
 
     def _valuing(self, values: tuple[Any, ...]) -> Step:
         if self._unvalued:
             return ("val", self._unvalued[0], values[0])
-        told = dict(zip(self._told_values(), values, strict=True))
-        known = self._next().known
+        assert self._inferences is not None
+        told = dict(zip(self._free(), values, strict=True))
+        known = self._inferences.known
         forced = ["true" if f"c{n}" in known else "false" for n in range(self._constants)]
         return ("try", *[told.get(n, value) for n, value in enumerate(forced)])
 
-    def _told_values(self) -> list[int]:
+    def _free(self) -> list[int]:
         """The constants whose value no line states; the first, if there are none."""
-        return [n for n in range(self._constants) if self._is_open(f"c{n}")] or [0]
+        if self._told_values is None:
+            free = [n for n in range(self._constants) if self._is_open(f"c{n}")]
+            self._told_values = free or [0]
+        return self._told_values
 
     def _is_open(self, proposition: Any) -> bool:
         """Whether a constant is in it whose value no line states."""
-        known = self._next().known
         if proposition.__class__ is str:
-            if proposition[0] != "c":
+            if proposition[0] != "c" or self._inferences is None:
                 return False
+            known = self._inferences.known
             return proposition not in known and ("not", proposition) not in known
         return any(map(self._is_open, proposition[1:]))
-
-    def _next(self) -> Inferences:
-        if self._inferences is None:
-            if self._forms is None:
-                self._forms = forms_of(self._goal, *self._premises)
-            known: dict[Any, str] = {}
-            for number in range(1, len(self._lines) + 1):
-                statement = self._visible(f"l{number}")
-                if statement is not None:
-                    known.pop(statement, None)
-                    known[statement] = f"l{number}"
-            inner = self._boxes[-1] if self._boxes else 0
-            self._inferences = Inferences(
-                known,
-                self._goal,
-                self._forms,
-                f"l{inner}" if inner else "",
-                self._lines[inner - 1][0] if inner else None,
-            )
-        return self._inferences
 
     def implied(self) -> Term | None:
         """yes if the goal stands outside all boxes and none is open; else the values last tried."""

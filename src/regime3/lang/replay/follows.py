@@ -36,6 +36,12 @@ MOODS: Final[dict[str, tuple[Pattern, Pattern, Pattern]]] = {
     "baroco": (("all", "P", "M"), ("some-not", "S", "M"), ("some-not", "S", "P")),
     "bocardo": (("some-not", "M", "P"), ("all", "M", "S"), ("some-not", "S", "P")),
 }
+_MOODS_OF: Final[dict[tuple[str, str], list[tuple[str, bool]]]] = {}
+"""By the forms of two statements: rules that may join them, and whether the first comes first."""
+for _rule, (_first, _second, _) in MOODS.items():
+    _MOODS_OF.setdefault((_first[0], _second[0]), []).append((_rule, True))
+    _MOODS_OF.setdefault((_second[0], _first[0]), []).append((_rule, False))
+
 CONTRARY: Final = {"all": "some-not", "no": "some"}
 CONCLUSIONS_KEPT_MAX: Final = 1 << 14
 """Of the few statements that a handful of classes have, most are met again and again."""
@@ -236,11 +242,11 @@ def conclusions(rule: str, *cited: Any) -> tuple[Term, ...]:
 
 def _joined(line: str, said: Any, cited: str, other: Any) -> Iterator[Step]:
     """What the moods make of two lines, either one first."""
-    for rule in MOODS:
-        for result in conclusions(rule, said, other):
-            yield rule, line, cited, result
-        for result in conclusions(rule, other, said):
-            yield rule, cited, line, result
+    if said[1] in other or said[2] in other:
+        for rule, is_first in _MOODS_OF.get((said[0], other[0]), ()):
+            pair = (said, other) if is_first else (other, said)
+            for result in conclusions(rule, *pair):
+                yield (rule, line, cited, result) if is_first else (rule, cited, line, result)
 
 
 def _alone(line: str, said: Any, lines: list[Term | None]) -> Iterator[Step]:

@@ -17,14 +17,15 @@ from regime3.lang.canon import canonical
 from regime3.lang.signature import DIGITS_MAX
 from regime3.lang.terms import Term, is_literal, literal, value_of
 
-Piece = tuple[Fraction, Term]
+Number = int | Fraction
+Piece = tuple[Number, Term]
 """A factor and what it multiplies: x0, 1, or something in brackets."""
 
 _FACTOR_MAX: Final = 10**DIGITS_MAX
 """What both sides would be multiplied by stays below it, or could not be written."""
 
 
-def gathered(equation: Any) -> tuple[tuple[Any, ...], Term] | None:
+def gathered(equation: Any) -> tuple[tuple[Any, ...], Any] | None:
     """The rule with its operand and the equation it makes, or None: no bracket, no fraction."""
     sides = equation[1:]
     common = lcm(*[factor.denominator for side in sides for factor, _ in pieces(side)])
@@ -37,7 +38,7 @@ def gathered(equation: Any) -> tuple[tuple[Any, ...], Term] | None:
     return None
 
 
-def pieces(term: Any, factor: Fraction = Fraction(1)) -> list[Piece]:
+def pieces(term: Any, factor: Number = 1) -> list[Piece]:
     """The summands of a side, `sub` as a factor of -1; brackets stay closed."""
     if is_literal(term):
         return [(factor * value_of(term), 1)]
@@ -50,7 +51,7 @@ def pieces(term: Any, factor: Fraction = Fraction(1)) -> list[Piece]:
     return [(factor * value_of(term[1]), term[2])]
 
 
-def scaled(n: Fraction, term: Term) -> Term:
+def scaled(n: Number, term: Term) -> Term:
     """n times a term, without `(scale 1 …)`."""
     return term if n == 1 else ("scale", literal(n), term)
 

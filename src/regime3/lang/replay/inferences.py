@@ -1,8 +1,8 @@
 """What one line lets a proof do next: the step that packing leaves out when a line says it all.
 
-    known = {("imp", "c0", "c1"): "l1", "c0": "l2"}
-    Inferences(known, goal="c1", forms=forms_of(...)).of("l1", ("imp", "c0", "c1"))
-    # ("mp", "l1", "l2", "c1")
+    inferences = Inferences("c1", forms_of("c1", ("imp", "c0", "c1")))
+    inferences.known = {("imp", "c0", "c1"): "l1", "c0": "l2"}
+    inferences.of("l1", ("imp", "c0", "c1"))         # ("mp", "l1", "l2", "c1")
 
 Whoever cites a line mostly wants the one thing that it is good for: an implication whose antecedent
 is known is used, a disjunction with a denied side is cut down, a contradiction is seen. The rules
@@ -15,26 +15,27 @@ whether it holds the checker's. SPEC.md, section 5.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from regime3.lang.canon import make
 from regime3.lang.problem import Step
 
 
-@dataclass(frozen=True, slots=True)
 class Inferences:
-    """The lines that may be cited, and where the proof is."""
+    """The lines that may be cited, and where the proof is. Who plays the proof keeps it so."""
 
-    known: dict[Any, str]
-    """The latest visible line of each statement, in the order of the lines."""
-    goal: Any
-    forms: dict[Any, None]
-    """Compounds that stand in the problem, `forms_of`: what is worth building."""
-    inner: str = ""
-    """The line of the last assumption open, or ''."""
-    assumed: Any = None
-    """What it assumes."""
+    __slots__ = ("assumed", "forms", "goal", "inner", "known")
+
+    def __init__(self, goal: Any, forms: dict[Any, None]) -> None:
+        self.goal = goal
+        self.forms = forms
+        """Compounds that stand in the problem, `forms_of`: what is worth building."""
+        self.known: dict[Any, str] = {}
+        """The latest visible line of each statement, in the order of the lines."""
+        self.inner = ""
+        """The line of the last assumption open, or ''."""
+        self.assumed: Any = None
+        """What it assumes."""
 
     def of(self, line: str, said: Any) -> Step:
         """The step that citing a line that says this stands for."""

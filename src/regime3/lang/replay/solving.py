@@ -68,7 +68,8 @@ def _gathering(equation: Any, left: Any, right: Any) -> Plan | None:
     if found is None:
         return Collected(equation, tuple([n for n, p in ((1, left), (2, right)) if p is None]))
     head, shape = found
-    plan = Shaped(head, equation, shape)
+    sides = tuple([side for side in (1, 2) if shape[side] != equation[side]])
+    plan = Shaped(head, equation, shape, sides)
     return plan if 0 < plan.count <= NUMBERS_MAX else None
 
 
@@ -148,36 +149,29 @@ class Collected:
         return found
 
 
-@dataclass(frozen=True, slots=True)
 class Shaped:
-    """Fractions or brackets go: the numbers of each side that changes."""
+    """Fractions or brackets go: the numbers of the sides that change."""
 
-    head: Head
-    before: Any
-    shape: Any
-    """The equation that is right; of its numbers only the places are used."""
+    __slots__ = ("before", "count", "head", "shape", "sides")
 
-    @property
-    def count(self) -> int:
-        """The numbers of the sides that change."""
-        return len(self.numbers(self.shape) or ())
-
-    def _changes(self, side: int) -> bool:
-        return bool(self.shape[side] != self.before[side])
+    def __init__(self, head: Head, before: Any, shape: Any, sides: tuple[int, ...]) -> None:
+        self.head, self.before, self.sides = head, before, sides
+        self.shape = shape
+        """The equation that is right; of its numbers only the places are used."""
+        self.count = len(self.numbers(shape) or ())
 
     def equation(self, numbers: Numbers) -> Any:
         """The shape with these numbers, canonical."""
         waiting = iter(numbers)
         after = list(self.before)
-        for side in (1, 2):
-            if self._changes(side):
-                after[side] = gather.with_numbers(self.shape[side], waiting)
-        return canonical(tuple(after))
+        for side in self.sides:
+            after[side] = canonical(gather.with_numbers(self.shape[side], waiting))
+        return tuple(after)
 
     def numbers(self, equation: Any) -> Numbers | None:
         """The numbers of the sides that change."""
         found: Numbers = ()
-        for side in filter(self._changes, (1, 2)):
+        for side in self.sides:
             part = gather.numbers_in(self.shape[side], equation[side])
             if part is None:
                 return None
