@@ -146,7 +146,7 @@ def _judge(
         body = _read(posed, regime, text, book)
     except LanguageError as error:
         return _unread(posed, regime, text, error)
-    return _judged(posed, body, right)
+    return judge_body(posed, body, right)
 
 
 def _read(problem: Problem, regime: int, text: str, book: Codebook | None) -> Body:
@@ -160,7 +160,8 @@ def _read(problem: Problem, regime: int, text: str, book: Codebook | None) -> Bo
     return _unpacker(book).unpack(problem, read_tokens(text))
 
 
-def _judged(problem: Problem, body: Body, right: Right) -> Judged:
+def judge_body(problem: Problem, body: Body, right: Right) -> Judged:
+    """The judgement of a body that was read; `right` is asked after wrong steps."""
     verdict = check(problem, body)
     if verdict.accepted:
         return Judged(True, True, 0, verdict.steps, 1.0, body=body)
