@@ -10,6 +10,7 @@ SPEC.md, section 5.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from regime3.lang.codebook import Codebook
@@ -110,3 +111,9 @@ class Packer:
         digits = str(number)
         codes.extend([DIGIT + int(digit) for digit in digits[:0:-1]])
         codes.append(LAST_DIGIT + int(digits[0]))
+
+
+@cache
+def packer(book: Codebook) -> Packer:
+    """The one of this codebook that the process keeps. Not for several threads at once."""
+    return Packer(book)
