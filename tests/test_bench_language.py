@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from regime3 import tasks
@@ -61,12 +60,9 @@ def test_learned_tokens_make_s_expressions_shorter(forms: dict[str, Form]) -> No
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_steps_on_one_thread() -> Iterator[None]:
-    threads, problems = torch.get_num_threads(), arms.PROBLEMS_PER_STEP
-    torch.set_num_threads(1)
-    arms.PROBLEMS_PER_STEP = 16
+def small_steps(one_thread: None) -> Iterator[None]:
+    problems, arms.PROBLEMS_PER_STEP = arms.PROBLEMS_PER_STEP, 16
     yield
-    torch.set_num_threads(threads)
     arms.PROBLEMS_PER_STEP = problems
 
 
