@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from regime3 import tasks
@@ -14,10 +13,11 @@ from regime3.bench import arm as arms
 from regime3.bench import codec, regimes
 from regime3.bench.arm import Arm, Levels, judge
 from regime3.bench.forms.coded import LearnedSexpr, turned
-from regime3.bench.forms.form import VOCABULARY, Form, ResultsOnly, text_ids
+from regime3.bench.forms.form import Form, ResultsOnly, text_ids
 from regime3.bench.swap import swap_test
 from regime3.cli.app import app
 from regime3.lang.codes import CODE
+from regime3.model import nano_tokenizer
 
 SAMPLES = [tasks.sample(name, level, "heldout", 0) for name in tasks.FAMILIES for level in (1, 3)]
 READABLE = [name for name in regimes.forms() if name not in ("1-results-only", "3-no-prediction")]
@@ -35,10 +35,10 @@ def forms() -> dict[str, Form]:
 def test_every_form_reads_back_what_it_writes(forms: dict[str, Form], name: str) -> None:
     for sample in SAMPLES:
         tokens = forms[name].encode(sample)
-        assert max(tokens) < VOCABULARY
+        assert max(tokens) < nano_tokenizer.VOCABULARY
         assert forms[name].decode(sample.problem, tokens) == sample.body
-        assert judge(forms[name], sample, tokens).accepted
-        assert not judge(forms[name], sample, tokens[:-1]).accepted
+        assert judge(forms[name], sample, tokens).valid
+        assert not judge(forms[name], sample, tokens[:-1]).valid
 
 
 def test_results_only_is_judged_by_its_last_line() -> None:
@@ -60,12 +60,9 @@ def test_learned_tokens_make_s_expressions_shorter(forms: dict[str, Form]) -> No
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_steps_on_one_thread() -> Iterator[None]:
-    threads, problems = torch.get_num_threads(), arms.PROBLEMS_PER_STEP
-    torch.set_num_threads(1)
-    arms.PROBLEMS_PER_STEP = 16
+def small_steps(one_thread: None) -> Iterator[None]:
+    problems, arms.PROBLEMS_PER_STEP = arms.PROBLEMS_PER_STEP, 16
     yield
-    torch.set_num_threads(threads)
     arms.PROBLEMS_PER_STEP = problems
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
 import pytest
 
 from regime3 import tasks
+from regime3.cli import codebook as codebook_verbs
 from regime3.errors import InputRefused
 from regime3.lang import codebook
+from regime3.tasks import corpus
 from tests.test_cli_language import TRACE, good, lines_of, other_book, r3
 
 
@@ -105,7 +108,12 @@ def test_codebook_learn_is_the_same_bit_for_bit_and_diff_tells_changes(tmp_path:
         "encode", "--codebook", str(first), given=TRACE)) == TRACE  # fmt: skip
 
 
+def test_codebook_learn_learns_by_default_from_as_much_as_the_shipped_one() -> None:
+    default = inspect.signature(codebook_verbs.learn).parameters["per_level"].default
+    assert default == corpus.PER_LEVEL
+
+
 def test_codebook_learn_tells_what_it_cannot_do(tmp_path: Path) -> None:
-    assert r3("codebook", "learn", str(tmp_path / "x"), "--per-level", "-1").exit_code == 2
+    assert r3("codebook", "learn", str(tmp_path / "x"), "--per-level", "0").exit_code == 2
     assert r3("codebook", "learn", str(tmp_path / "x"), "--strategy", "3").exit_code == 2
     assert isinstance(r3("codebook", "show", str(tmp_path / "x")).exception, InputRefused)

@@ -139,37 +139,20 @@ def run(root: Path, rows: int, tell: Callable[[str], None]) -> Result:
 
 
 class _Watch:
-    """Prints a line every few seconds and knows when the file is trained and sealed."""
+    """Knows when the file is trained and sealed, and remembers the first loss."""
 
     def __init__(self, tell: Callable[[str], None], started: float) -> None:
-        self._tell, self._started, self._next = tell, started, 0.0
+        from regime3.cli.progress import until_trained
+
+        self._started, self._trained = started, until_trained(tell, LINE_S)
         self.loss_first: float | None = None
 
     def finished(self, supervisor: Supervisor) -> bool:
-        from regime3.cli.progress import one_line
-
-        status = supervisor.board.status
         if self.loss_first is None:
-            self.loss_first = status.loss
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + LINE_S
-            self._tell(one_line({name: getattr(status, name) for name in _SHOWN}))
-        if now - self._started > DEMO_S_MAX:
+            self.loss_first = supervisor.board.status.loss
+        if time.monotonic() - self._started > DEMO_S_MAX:
             raise Unavailable(f"the demo is not done after {DEMO_S_MAX:.0f} s", "r3 status")
-        return supervisor.idle and supervisor.admission.rounds >= 3
-
-
-_SHOWN = (
-    "status",
-    "current_step",
-    "total_steps",
-    "current_file",
-    "loss",
-    "validation_loss",
-    "tokens_per_sec",
-    "eta_seconds",
-)
+        return self._trained(supervisor)
 
 
 def _start_page(lab: Lab, tell: Callable[[str], None]) -> subprocess.Popen[bytes]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,39 +96,17 @@ def _drop(
 
 def _run(lab: Lab, part: Part, tell: Callable[[str], None]) -> None:
     """The supervisor until everything dropped is trained and sealed."""
-    from regime3.cli.progress import one_line
+    from regime3.cli.progress import until_trained
 
     flags = {"train.learning_rate": str(part.learning_rate)}
     settings = config.load(lab.settings_file, flags=flags).settings
-    next_line = 0.0
-
-    def finished(supervisor: Supervisor) -> bool:
-        nonlocal next_line
-        if time.monotonic() >= next_line:
-            next_line = time.monotonic() + LINE_S
-            status = supervisor.board.status
-            tell(f"{part.name}: " + one_line({name: getattr(status, name) for name in _SHOWN}))
-        return supervisor.idle and supervisor.admission.rounds >= 3
-
     supervisor = Supervisor(lab, settings, flags=flags, say_line=tell)
-    code = supervisor.run(finished)
+    code = supervisor.run(until_trained(lambda line: tell(f"{part.name}: {line}"), LINE_S))
     if code != 0 or not supervisor.idle:
         raise Unavailable(
             f"the trainer ended with exit code {code}; nothing is lost",
             f"python -m regime3.recipe --lab {lab.root}",
         )
-
-
-_SHOWN = (
-    "status",
-    "current_step",
-    "total_steps",
-    "current_file",
-    "loss",
-    "validation_loss",
-    "tokens_per_sec",
-    "eta_seconds",
-)
 
 
 def ship(root: Path) -> Path:

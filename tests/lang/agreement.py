@@ -72,8 +72,8 @@ def _entailed(problem: Problem) -> bool:
     k = problem.constants
     given = (1 << 2**k) - 1
     for premise in problem.premises:
-        given &= judge._worlds(premise, k)
-    return not given & ~judge._worlds(problem.goal, k)
+        given &= judge.worlds(premise, k)
+    return not given & ~judge.worlds(problem.goal, k)
 
 
 RIGHT: dict[str, Callable[[Problem, Any], bool]] = {

@@ -72,7 +72,7 @@ def value(term: Any, x0: Any = None, x1: Any = None, modulus: int | None = None)
     return parts[0] % parts[1]
 
 
-def _false_arithmetic(step: Any) -> str | None:
+def false_arithmetic(step: Any) -> str | None:
     """A step that states a false equation of numbers."""
     rule, *terms = step
     if not all(isinstance(each, int) or each[0] == "frac" for each in terms):
@@ -107,7 +107,7 @@ def _eval(problem: Problem, steps: Any, answer: Any) -> str | None:
     names: Counter[str] = Counter()
     _leaves(problem.term[1], literals, names)
     for step in steps:
-        if false := _false_arithmetic(step):
+        if false := false_arithmetic(step):
             return false
         rule, *terms = step
         if rule in BLOCK or rule.startswith("long-"):
@@ -140,7 +140,7 @@ def _mod(problem: Problem, steps: Any, answer: Any) -> str | None:
     if answer != value(expression, modulus=n) % n:
         return "the answer is not the remainder"
     for step in steps:
-        if false := _false_arithmetic(step):
+        if false := false_arithmetic(step):
             return false
         if step[0] == "r-mod" and (0 <= step[1] < n or step[1] % n != step[2]):
             return f"{step} is false"
@@ -152,7 +152,7 @@ def _mod(problem: Problem, steps: Any, answer: Any) -> str | None:
 def _gcd(problem: Problem, steps: Any, answer: Any) -> str | None:
     a, b = problem.term[1:]
     for step in steps:
-        if false := _false_arithmetic(step):
+        if false := false_arithmetic(step):
             return false
         if step[0] == "r-divmod":
             if (step[1], step[2]) != (a, b):
@@ -243,7 +243,7 @@ def holds(p: Any, world: tuple[bool, ...]) -> bool:
 
 
 @lru_cache(maxsize=200_000)
-def _worlds(p: Any, constants: int) -> int:
+def worlds(p: Any, constants: int) -> int:
     """The worlds in which a proposition holds, as bits."""
     found = 0
     for number_, world in enumerate(product((False, True), repeat=constants)):
@@ -258,13 +258,13 @@ def _entails(problem: Problem, steps: Any, answer: Any) -> str | None:
     everywhere = (1 << 2**k) - 1
     given = everywhere
     for premise in problem.premises:
-        given &= _worlds(premise, k)
+        given &= worlds(premise, k)
     boxes = [given]
-    lines: list[int | None] = [_worlds(premise, k) for premise in problem.premises]
+    lines: list[int | None] = [worlds(premise, k) for premise in problem.premises]
     tried: tuple[bool, ...] | None = None
     for step in steps:
         rule, result = step[0], step[-1]
-        lines.append(None if rule in ("try", "val") else _worlds(_claim(step), k))
+        lines.append(None if rule in ("try", "val") else worlds(_claim(step), k))
         if rule == "try":
             tried = tuple(each == "true" for each in step[1:])
             if len(tried) != k:
@@ -275,13 +275,13 @@ def _entails(problem: Problem, steps: Any, answer: Any) -> str | None:
                 return f"{step} is false under {tried}"
             continue
         if rule == "assume":
-            boxes.append(boxes[-1] & _worlds(result, k))
+            boxes.append(boxes[-1] & worlds(result, k))
             continue
         if rule in ("imp-i", "raa"):
             if len(boxes) == 1:
                 return "no box to close"
             boxes.pop()
-        claim = _worlds(_claim(step), k)
+        claim = worlds(_claim(step), k)
         if boxes[-1] & ~claim:
             return f"{step} does not follow"
         if rule not in ("imp-i", "raa"):
@@ -294,7 +294,7 @@ def _entails(problem: Problem, steps: Any, answer: Any) -> str | None:
     if answer == "yes":
         if len(boxes) > 1:
             return "a box is open"
-        return None if not given & ~_worlds(problem.goal, k) else "the goal does not follow"
+        return None if not given & ~worlds(problem.goal, k) else "the goal does not follow"
     world = tuple(each == "true" for each in answer[1:])
     if len(world) != k:
         return "a counter-model of the wrong length"

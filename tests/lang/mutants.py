@@ -247,7 +247,7 @@ def _judge_mutant(problem: Problem, body: Body, steps: list[Any], kind: str, tal
         tally.faults.append(f"{kind}, falsely accepted ({why}): {_told(problem, mutant)}")
         return
     first = next((i for i, (a, b) in enumerate(zip(body, mutant, strict=False)) if a != b), 0)
-    false = mutant[first][0] != "qed" and judge._false_arithmetic(mutant[first])
+    false = mutant[first][0] != "qed" and judge.false_arithmetic(mutant[first])
     if verdict.index < first + 1 or (false and verdict.index != first + 1):
         tally.faults.append(f"{kind}, rejected at {verdict.index}: {_told(problem, mutant)}")
 

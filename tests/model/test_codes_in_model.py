@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3ForCausalLM
 
 from regime3.config import Settings
 from regime3.errors import ModelError
@@ -21,6 +21,7 @@ from regime3.model.codes import add_codes, code_ids, codebook_of, has_codes, ids
 from regime3.model.importing import import_model
 from regime3.model.load import load_model, load_tokenizer
 from regime3.model.nano import build_nano
+from tests.tiny_qwen3 import tiny_qwen3
 
 BOOK = codebook.bare()
 OTHER = codebook.bare(strategy=1)
@@ -52,23 +53,8 @@ def text_ids(tokenizer: Any, text: str) -> list[int]:
     return ids
 
 
-def tiny(vocabulary: int, *, tied: bool = True, seed: int = 0) -> Qwen3ForCausalLM:
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=vocabulary,
-        hidden_size=8,
-        intermediate_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        head_dim=8,
-        tie_word_embeddings=tied,
-        bos_token_id=None,
-        eos_token_id=2,
-        pad_token_id=0,
-        dtype="float32",
-    )
-    return Qwen3ForCausalLM(config)
+def tiny(vocabulary: int, **given: Any) -> Qwen3ForCausalLM:
+    return tiny_qwen3(vocabulary, hidden_size=8, num_hidden_layers=1, **given)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +164,10 @@ def test_padding_that_is_new_is_like_the_average_token(plain_nano: Path) -> None
 
 
 def test_untied_heads_get_rows_of_their_own(plain_nano: Path) -> None:
-    model, tokenizer = tiny(1536, tied=False), AutoTokenizer.from_pretrained(plain_nano)
+    model, tokenizer = (
+        tiny(1536, tie_word_embeddings=False),
+        AutoTokenizer.from_pretrained(plain_nano),
+    )
     head = model.get_output_embeddings().weight.detach().clone()
     add_codes(model, tokenizer, BOOK)
     new_head, new_input = model.get_output_embeddings().weight, model.get_input_embeddings().weight

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from regime3.errors import LanguageError, ModelError
 from regime3.lang.codes import CODE, CODES_MAX, read_tokens
@@ -18,6 +17,7 @@ from regime3.lang.unpack import Unpacker
 from regime3.model.constrain import CodesOnly, Fence
 from regime3.model.generate import greedy
 from tests.lang.sampling import PROBLEMS, books
+from tests.tiny_qwen3 import tiny_qwen3
 
 BOOK = books()["with macros"]
 PAD, END, MARK, FIRST = 0, 1, 2, 40
@@ -28,20 +28,7 @@ PROMPTS = [[5 + number] * (1 + number % 4) for number in range(len(PROBLEM))]
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    torch.manual_seed(1)
-    config = Qwen3Config(
-        vocab_size=VOCABULARY,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=8,
-        pad_token_id=PAD,
-        bos_token_id=None,
-        eos_token_id=END,
-    )
-    return Qwen3ForCausalLM(config).eval()
+    return tiny_qwen3(VOCABULARY, 1, pad_token_id=PAD, eos_token_id=END).eval()
 
 
 def rows(budgets: list[int], names: list[str] | None = None) -> list[Constrainer]:

@@ -173,9 +173,12 @@ def test_any_task_gives_rows_that_its_own_verifier_accepts(task: str) -> None:
     assert gym.score(found, "no such answer") < 1.0
 
 
-def test_a_verifier_that_breaks_gives_nothing() -> None:
-    found = gym.sample("prime_factorization", "train", 0)
-    assert gym.score(found, "two × three") == 0.0
+@pytest.mark.parametrize(
+    ("task", "answer"),
+    [("prime_factorization", "two × three"), ("coin_flip", "1e999"), ("game_of_life", '{"a": 1}')],
+)
+def test_a_verifier_that_breaks_gives_nothing(task: str, answer: str) -> None:
+    assert gym.score(gym.sample(task, "train", 0), answer) == 0.0
 
 
 def test_a_row_is_question_and_answer_in_regime_1() -> None:

@@ -9,37 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import Qwen3ForCausalLM
 
 from regime3.config import Settings, load
 from regime3.records.messages import Report
 from regime3.records.rows import Example, RowRef, Window
 from regime3.train.metrics import WindowResult
 from regime3.train.trainer import WindowTrainer, build_trainer
+from tests.tiny_qwen3 import tiny_qwen3
 
 VOCABULARY = 97
 
 
 def tiny_model(dropout: float = 0.0, seed: int = 0, **extra: Any) -> Qwen3ForCausalLM:
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=256,
-        tie_word_embeddings=True,
-        attention_dropout=dropout,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=2,
-        dtype="float32",
-        **extra,
-    )
-    return Qwen3ForCausalLM(config).train()
+    return tiny_qwen3(VOCABULARY, seed, attention_dropout=dropout, **extra).train()
 
 
 def settings_with(**flags: Any) -> Settings:

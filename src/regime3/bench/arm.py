@@ -8,24 +8,20 @@ layer, hidden unit and pair of positions for attention.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import Qwen3ForCausalLM
 
 from regime3 import tasks
-from regime3.bench.forms.form import VOCABULARY, Form, text_ids, tokenizer
+from regime3.bench.forms.form import Form, text_ids, tokenizer
 from regime3.errors import LanguageError
-from regime3.lang.check import check
-from regime3.lang.problem import Body
-from regime3.lang.replay import start
 from regime3.model import nano, nano_tokenizer
 from regime3.model.generate import greedy
 from regime3.tasks.family import Sample
+from regime3.tasks.verdict import Judged, judge_body
 
 PROBLEMS_PER_STEP = 64
 SLICES = 4
@@ -85,7 +81,8 @@ class Arm:
 
     def __init__(self, form: Form, seed: int, levels: Levels, longest: int) -> None:
         self.form, self.levels, self.cap = form, levels, CAP * longest
-        self.model = _untrained(seed)
+        self.model: Any = nano.untrained()
+        nano.draw_weights(self.model, seed)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0
         )
@@ -170,8 +167,8 @@ class Arm:
         readable = self.form.readable
         return Mark(
             em=_mean([each.right for each in judged]),
-            accepted=_mean([each.accepted for each in judged]) if readable else None,
-            step_validity=_mean([each.valid for each in judged]) if readable else None,
+            accepted=_mean([each.valid for each in judged]) if readable else None,
+            step_validity=_mean([each.share for each in judged]) if readable else None,
             tokens=_mean([len(ids) for ids in written]),
             problems=self.problems,
             flops=self.flops,
@@ -197,55 +194,17 @@ class Arm:
         return found
 
 
-@dataclass(frozen=True)
-class Judged:
-    """One answer: is it right, are all steps right, and how far were they."""
-
-    right: bool
-    accepted: bool
-    valid: float
-
-
 def judge(form: Form, sample: Sample, tokens: list[int]) -> Judged:
     """The checker's view of what was written."""
     if not form.readable:
         golden = form.answer(form.encode(sample))  # type: ignore[attr-defined]
         right = form.answer(tokens) == golden  # type: ignore[attr-defined]
-        return Judged(right, False, 0.0)
+        return Judged(False, right, 0)
     try:
         body = form.decode(sample.problem, tokens)
     except LanguageError:
-        return Judged(False, False, 0.0)
-    verdict = check(sample.problem, body)
-    good = len(body) if verdict.accepted else verdict.index - 1
-    return Judged(answer_is_right(sample, body), verdict.accepted, good / len(body))
-
-
-def answer_is_right(sample: Sample, body: Body) -> bool:
-    """The answer is the oracle's, or another counter-model that holds."""
-    answer, golden = body[-1][1], sample.body[-1][1]
-    if answer == golden:
-        return True
-    counter = isinstance(answer, tuple) and answer[0] == "counter"
-    return counter and start(sample.problem).answer(answer) is None
-
-
-def _untrained(seed: int) -> Any:
-    """The nano architecture with the bench's vocabulary, its weights drawn by this seed."""
-    config = nano.nano_config()
-    config.vocab_size = VOCABULARY
-    with torch.random.fork_rng(devices=[]):
-        model = Qwen3ForCausalLM(config)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.dim() < 2:
-                continue  # norms start at one
-            std = 0.02 if "embed" in name else weight.shape[1] ** -0.5
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
-                std /= (2 * config.num_hidden_layers) ** 0.5
-            generator = torch.Generator().manual_seed(keyed_seed(f"arm|{seed}|{name}"))
-            weight.normal_(0.0, std, generator=generator)
-    return model
+        return Judged(False, False, 1)
+    return judge_body(sample.problem, body, lambda _: sample.body[-1][1])
 
 
 def _mean(values: list[Any]) -> float:
@@ -255,8 +214,3 @@ def _mean(values: list[Any]) -> float:
 def _groups(order: list[int], size: int) -> Iterator[list[int]]:
     for cut in range(0, len(order), size):
         yield order[cut : cut + size]
-
-
-def keyed_seed(text: str) -> int:
-    """A seed for torch from words."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from regime3 import tasks
@@ -74,14 +75,14 @@ def _per_second(work: Callable[..., Any], inputs: list[Any]) -> float:
     return len(inputs) / (time.perf_counter() - began)
 
 
-class _one_core:
+@contextmanager
+def _one_core() -> Iterator[None]:
     """Pin this process to one core while it measures, where the system can."""
-
-    def __enter__(self) -> None:
-        self.before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-        if self.before:
-            os.sched_setaffinity(0, {max(self.before)})
-
-    def __exit__(self, *_: object) -> None:
-        if self.before:
-            os.sched_setaffinity(0, self.before)
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    if before:
+        os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        if before:
+            os.sched_setaffinity(0, before)

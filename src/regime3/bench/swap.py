@@ -12,9 +12,10 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from regime3.bench.forms.form import TEXT, tokenizer
+from regime3.bench.forms.form import tokenizer
 from regime3.lang import codes
 from regime3.model.generate import greedy
+from regime3.model.nano_tokenizer import TEXT_VOCABULARY
 from regime3.tasks.family import Sample
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def swap_test(arm: Arm, samples: list[Sample]) -> Swapped:
 
 def _steps(ids: list[int]) -> list[int]:
     """What stands before the answer; all of it if none was written."""
-    qed = TEXT + codes.BASE.index("qed")
+    qed = TEXT_VOCABULARY + codes.BASE.index("qed")
     return ids[: ids.index(qed)] if qed in ids else ids
 
 
@@ -60,14 +61,14 @@ def _swap(ids: list[int], constants: int, rng: random.Random) -> list[int]:
 
 _CLASSES = [
     [
-        TEXT + code
+        TEXT_VOCABULARY + code
         for code, name in enumerate(codes.BASE)
         if name[0] == letter and name[1:].isdigit()
     ]
     for letter in "ADT"
-] + [[TEXT + codes.BASE.index("true"), TEXT + codes.BASE.index("false")]]
+] + [[TEXT_VOCABULARY + codes.BASE.index("true"), TEXT_VOCABULARY + codes.BASE.index("false")]]
 _CLASS = {token: members for members in _CLASSES for token in members}
-_FIRST_CONSTANT = TEXT + codes.BASE.index("c0")
+_FIRST_CONSTANT = TEXT_VOCABULARY + codes.BASE.index("c0")
 
 
 def _other(token: int, constants: int, rng: random.Random) -> int:
@@ -81,7 +82,7 @@ def _exact(arm: Arm, samples: list[Sample], steps: list[list[int]]) -> float:
     """Share of right answers when the model goes on after these steps and `qed`."""
     from regime3.bench.arm import judge
 
-    qed = TEXT + codes.BASE.index("qed")
+    qed = TEXT_VOCABULARY + codes.BASE.index("qed")
     right = 0
     for cut in range(0, len(samples), BATCH):
         group = list(zip(samples[cut : cut + BATCH], steps[cut : cut + BATCH], strict=True))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from regime3.cli.output import Json, console, show, table
-
-if TYPE_CHECKING:
-    from regime3.lang.codebook import Codebook
+from regime3.cli.output import Json, console, find_codebook, show, table
 
 app = typer.Typer(help="The codebook: what each code stands for.", no_args_is_help=True)
 
@@ -19,15 +16,15 @@ app = typer.Typer(help="The codebook: what each code stands for.", no_args_is_he
 def learn(
     target: Annotated[Path, typer.Argument(help="Where to write the codebook (JSON).")],
     per_level: Annotated[
-        int, typer.Option(help="Training problems of each family and level; 0: as shipped.", min=0)
-    ] = 0,
+        int, typer.Option(help="Training problems of each family and level.", min=1)
+    ] = 600,
     strategy: Annotated[int, typer.Option(help="0: no prediction; 1; 2.", min=0, max=2)] = 2,
     json: Json = False,
 ) -> None:
     """Learn macros from the task families. The defaults rebuild the shipped one, bit for bit."""
     from regime3.tasks import corpus
 
-    book = corpus.learn(per_level or corpus.PER_LEVEL, strategy, tell=_tell)
+    book = corpus.learn(per_level, strategy, tell=_tell)
     book.save(target)
     found = {"codebook": str(target), "sha256": book.name, "macros": len(book.macros)}
     show(found, json, lambda: console.print(f"{target}: {len(book.macros)} macros, {book.name}"))
@@ -48,7 +45,7 @@ def show_command(
     """Every code: its name, what it expands to, its type."""
     from regime3.cli.codebook_view import rows_of
 
-    book = _load(codebook)
+    book = find_codebook(codebook)
     rows = rows_of(book, macros)
     value = {"sha256": book.name, "version": book.version, "strategy": book.strategy, "codes": rows}
     columns = ["code", "name", "expansion", "type"]
@@ -72,7 +69,7 @@ def diff(
     """What changed between two codebooks. Exit code 1 when they differ."""
     from regime3.cli.codebook_view import differences
 
-    found = differences(_load(old), _load(new))
+    found = differences(find_codebook(old), find_codebook(new))
 
     def human() -> None:
         for line in found["lines"]:
@@ -80,9 +77,3 @@ def diff(
 
     show(found, json, human)
     raise typer.Exit(0 if found["same"] else 1)
-
-
-def _load(path: Path | None) -> Codebook:
-    from regime3.lang import codebook
-
-    return codebook.load(path) if path else codebook.shipped()

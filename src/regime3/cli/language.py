@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from regime3.cli.output import CodebookOption, find_codebook
 from regime3.errors import InputRefused, Regime3Error
 
 if TYPE_CHECKING:
-    from regime3.lang.codebook import Codebook
     from regime3.lang.traces import Trace
 
 T = TypeVar("T")
@@ -28,10 +28,6 @@ Files = Annotated[
     typer.Argument(help="Files; none: standard input.", show_default=False),
 ]
 Lines = Annotated[bool, typer.Option("--json", help="Print one JSON object a trace.")]
-CodebookOption = Annotated[
-    Path | None,
-    typer.Option("--codebook", help="A codebook file. Default: the shipped one."),
-]
 ProblemOption = Annotated[
     str | None,
     typer.Option("--problem", help="The problem; the input is then one body and nothing else."),
@@ -78,7 +74,7 @@ def check(
     """
     from regime3.cli.language_view import checked, verdict_text
 
-    book = _codebook(codebook)
+    book = find_codebook(codebook)
     counts = {True: 0, False: 0}
 
     def show(trace: Trace) -> dict[str, Any]:
@@ -104,7 +100,7 @@ def encode(
     """Pack traces of any regime into codes: each problem, then its codes, as `r3 decode` reads."""
     from regime3.cli.language_view import encoded
 
-    book = _codebook(codebook)
+    book = find_codebook(codebook)
     _each(
         _traces(files, problem),
         lambda trace: encoded(trace, book, names),
@@ -125,19 +121,13 @@ def decode(
     """Unpack codes into S-expressions or English: each problem, then its body."""
     from regime3.cli.language_view import decoded
 
-    book = _codebook(codebook)
+    book = find_codebook(codebook)
     _each(
         _traces(files, problem),
         lambda trace: decoded(trace, book, to),
         json,
         lambda found: f"{found['problem']}\n{found['body']}\n",
     )
-
-
-def _codebook(path: Path | None) -> Codebook:
-    from regime3.lang import codebook
-
-    return codebook.load(path) if path else codebook.shipped()
 
 
 def _traces(

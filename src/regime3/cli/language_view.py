@@ -7,7 +7,8 @@ parenthesis is S-expressions, one made of codes alone is codes, and any other is
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from regime3.errors import LanguageError
@@ -15,11 +16,11 @@ from regime3.lang import canon, check, codes, signature, terms, typing
 from regime3.lang.codebook import Codebook
 from regime3.lang.english import plain, terse
 from regime3.lang.fingerprint import fingerprint as fingerprint_of
-from regime3.lang.pack import Packer
+from regime3.lang.pack import packer
 from regime3.lang.problem import Body, Problem, cut_steps, read_body, read_problem, show_body
 from regime3.lang.terms import Term
 from regime3.lang.traces import Trace
-from regime3.lang.unpack import Unpacker
+from regime3.lang.unpack import unpacker
 from regime3.tasks.rows import CODES, ENGLISH, REGIMES, TERMS
 from regime3.tasks.verdict import judge_row
 
@@ -44,45 +45,38 @@ def canonical(text: str, fingerprint: bool) -> dict[str, str]:
 
 def _demand_a_type(term: Term, text: str) -> None:
     """Refuse a term of no type at all, with the fault that lies furthest inside."""
-    furthest = LanguageError(f"no problem holds {terms.show(term)[:32]}")
-    scope = typing.Scope(line=signature.LINES_MAX + 1)
-    for kind in typing.WORDS:
+    faults: list[LanguageError] = []
+    for read in _readings(term):
         try:
-            typed = typing.typed(term, kind, scope)
+            read()
         except LanguageError as error:
-            furthest = _further(furthest, error, kind, term)
-        else:
-            assert typed == canon.canonical(term)
-            return
-    for slots in _slots_of_steps(term):
-        try:
-            typing.typed_arguments(term, slots, scope, ())  # type: ignore[arg-type]
-        except LanguageError as error:
-            furthest = _further(furthest, error)
+            faults.append(error)
         else:
             return
+    if not faults or not isinstance(term, tuple):
+        raise LanguageError(f"no problem holds {terms.show(term)[:32]}", text, 0)
+    furthest = max(faults, key=lambda fault: len(fault.path))
     raise LanguageError(furthest.reason, text, terms.place(text, furthest.path))
 
 
-def _slots_of_steps(term: Term) -> list[signature.Slots]:
-    """What the step that begins like the term takes, in each kind of problem that has it."""
-    if not isinstance(term, tuple):
-        return []
-    if term[0] == "qed":
-        answers = {answer for _, answer in codes.STEP_KINDS.values()}
-        return [(answer,) for answer in sorted(answers)]
-    rules = [signature.rule_slots(kind, term[0]) for kind in signature.KINDS]
+def _readings(term: Term) -> Iterator[Callable[[], Any]]:
+    """Ways to read a term: as each type that knows its name, then as a step of each kind."""
+    scope = typing.Scope(line=signature.LINES_MAX + 1)
+    name = term[0] if isinstance(term, tuple) else None
+    for kind in typing.WORDS:
+        if name in (None, "frac") or name in signature.FORMS.get(kind, {}):
+            yield partial(typing.typed, term, kind, scope)
+    if isinstance(term, tuple):
+        for slots in _slots_of_steps(str(name)):
+            yield partial(typing.typed_arguments, term, slots, scope, ())
+
+
+def _slots_of_steps(name: str) -> list[signature.Slots]:
+    """What a step of this name takes, in each kind of problem that has it."""
+    if name == "qed":
+        return [(answer,) for answer in sorted({answer for _, answer in codes.STEP_KINDS.values()})]
+    rules = [signature.rule_slots(kind, name) for kind in signature.KINDS]
     return [rule.slots for rule in rules if rule is not None]
-
-
-def _further(
-    known: LanguageError, error: LanguageError, kind: str = "", term: Term = ""
-) -> LanguageError:
-    """The one that says more: types that have no such name at all say nothing."""
-    if kind and not (isinstance(term, tuple) and term[0] in signature.FORMS.get(kind, {})):
-        return known
-    nothing = known.path == () and known.reason.startswith("no problem holds")
-    return error if nothing or len(error.path) > len(known.path) else known
 
 
 # --------------------------------------------------------------------------------------- check
@@ -190,7 +184,7 @@ def _column(step: str, found: str) -> int:
 def encoded(trace: Trace, book: Codebook, names: bool) -> dict[str, Any]:
     """Problem and codes."""
     problem = read_problem(trace.problem)
-    packed = _packer(book).pack(problem, _body(problem, trace, book, ENGLISH))
+    packed = packer(book).pack(problem, _body(problem, trace, book, ENGLISH))
     text = codes.names_text(packed, book) if names else codes.tokens_text(packed)
     return {
         "problem": terms.show(problem.term),
@@ -224,7 +218,7 @@ def _body(problem: Problem, trace: Trace, book: Codebook, other: int) -> Body:
         return plain.read(problem, trace.body)
     if trace.row is not None and "codebook" in trace.row:
         book.demand(str(trace.row["codebook"]))
-    return _unpacker(book).unpack(problem, codes.read_tokens(trace.body))
+    return unpacker(book).unpack(problem, codes.read_tokens(trace.body))
 
 
 def _spelled(problem: Problem, body: Body, to: str) -> str:
@@ -233,13 +227,3 @@ def _spelled(problem: Problem, body: Body, to: str) -> str:
     if to == "terse":
         return terse.show(problem, body)
     return show_body(body)
-
-
-@cache
-def _packer(book: Codebook) -> Packer:
-    return Packer(book)
-
-
-@cache
-def _unpacker(book: Codebook) -> Unpacker:
-    return Unpacker(book)

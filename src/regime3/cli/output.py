@@ -1,4 +1,4 @@
-"""What every verb shares: finding the lab, `--json`, tables, progress, waiting."""
+"""What verbs share: finding the lab or the codebook, `--json`, tables, progress, waiting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from regime3 import config
 from regime3.errors import LabError
 from regime3.paths import SETTINGS_NAME, Lab
 
+if TYPE_CHECKING:
+    from regime3.lang.codebook import Codebook
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 LabOption = Annotated[
     Path | None,
@@ -26,6 +29,10 @@ LabOption = Annotated[
         help="The lab's folder. Default: REGIME3_LAB, this folder or one above it, ./lab.",
         show_default=False,
     ),
+]
+CodebookOption = Annotated[
+    Path | None,
+    typer.Option("--codebook", help="A codebook file. Default: the shipped one."),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -46,6 +53,13 @@ def find_lab(given: Path | None) -> Lab:
             return Lab(folder.resolve())
     where = named or here
     raise LabError(f"{where} is not a lab (no {SETTINGS_NAME})", f"r3 init {named or 'lab'} --nano")
+
+
+def find_codebook(given: Path | None) -> Codebook:
+    """The codebook meant: a file, or the shipped one."""
+    from regime3.lang import codebook
+
+    return codebook.load(given) if given else codebook.shipped()
 
 
 def flags_of(pairs: list[str] | None) -> dict[str, str]:

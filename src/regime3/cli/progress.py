@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,25 @@ def one_line(status: dict[str, Any]) -> str:
     return " · ".join(parts)
 
 
+def line_of(supervisor: Supervisor) -> str:
+    """The one line of what a supervisor's trainer does."""
+    return one_line(msgspec.to_builtins(supervisor.board.status))
+
+
+def until_trained(tell: Callable[[str], None], line_s: float) -> Callable[[Supervisor], bool]:
+    """For `Supervisor.run`: until everything dropped is sealed, with a line every `line_s`."""
+    due = 0.0
+
+    def finished(supervisor: Supervisor) -> bool:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + line_s
+            tell(line_of(supervisor))
+        return supervisor.idle and supervisor.admission.rounds >= 3
+
+    return finished
+
+
 class TrainerLines:
     """Prints events as they come, and the progress line under them."""
 
@@ -71,7 +91,7 @@ class TrainerLines:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + (LIVE_LINE_S if self._live is not None else PLAIN_LINE_S)
-            line = one_line(msgspec.to_builtins(supervisor.board.status))
+            line = line_of(supervisor)
             if self._live is not None:
                 self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
             else:

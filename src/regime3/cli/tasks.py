@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from regime3.cli.output import Json, console, show, table
+from regime3.cli.output import CodebookOption, Json, console, find_codebook, show, table
 
 app = typer.Typer(help="The task families: problems with checked reasoning.", no_args_is_help=True)
 
@@ -60,21 +60,20 @@ def sample(
     rows: Annotated[
         bool, typer.Option("--rows", help="Print chat rows that `r3 add` takes, one a line.")
     ] = False,
-    codebook: Annotated[
-        Path | None, typer.Option(help="A codebook file. Default: the shipped one.")
-    ] = None,
+    codebook: CodebookOption = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --rows.")] = False,
 ) -> None:
     """Problems with their oracle's reasoning; the same options give the same problems, always.
 
-    [bold]r3 tasks sample all --level 1-3 --count 500 --regime 3 --rows > inbox/tasks.jsonl[/bold]
+    [bold]r3 tasks sample all --level 1-3 --count 500 --regime 3 --rows > tasks.jsonl[/bold]
+
+    [bold]r3 add tasks.jsonl[/bold]
     """
     from regime3 import tasks
     from regime3.cli.tasks_view import as_text, families_of, levels_of
-    from regime3.lang import codebook as codebooks
     from regime3.tasks.rows import row
 
-    book = codebooks.load(codebook) if codebook else codebooks.shipped()
+    book = find_codebook(codebook)
     regimes = (1, 2, 3) if regime == "all" else (int(regime),)
     drawn = 0
     for name in families_of(family):

@@ -7,13 +7,10 @@ import re
 import typer
 
 from regime3 import tasks
-from regime3.lang import codes
 from regime3.lang.codebook import Codebook
-from regime3.lang.english import plain
-from regime3.lang.pack import Packer
-from regime3.lang.problem import show_body
 from regime3.lang.terms import show
 from regime3.tasks.family import Sample
+from regime3.tasks.rows import whole
 
 
 def families_of(name: str) -> list[str]:
@@ -43,14 +40,5 @@ def as_text(sample: Sample, regimes: tuple[int, ...], book: Codebook) -> str:
     for regime in regimes:
         if len(regimes) > 1:
             lines.append(f"-- regime {regime}")
-        lines.append(spelled(sample, regime, book))
+        lines.append(whole(sample.problem, sample.body, regime, book))
     return "\n".join(lines) + "\n"
-
-
-def spelled(sample: Sample, regime: int, book: Codebook) -> str:
-    """The oracle's body in one regime."""
-    if regime == 1:
-        return plain.show(sample.problem, sample.body)
-    if regime == 2:
-        return show_body(sample.body)
-    return codes.tokens_text(Packer(book).pack(sample.problem, sample.body))

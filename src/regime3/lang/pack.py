@@ -10,6 +10,7 @@ SPEC.md, section 5.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from regime3.lang.codebook import Codebook
@@ -105,3 +106,9 @@ class Packer:
             number, digit = divmod(number, base)
             codes.append(more + digit)
         codes.append(self._spelling.last.start + number)
+
+
+@cache
+def packer(book: Codebook) -> Packer:
+    """The one of this codebook that the process keeps. Not for several threads at once."""
+    return Packer(book)

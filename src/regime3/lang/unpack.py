@@ -11,6 +11,7 @@ in the codes. SPEC.md, section 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from operator import length_hint
 from typing import Final
 
@@ -167,3 +168,9 @@ class _Reading:
         if answer is None:
             raise LanguageError("no answer is implied here")
         return answer
+
+
+@cache
+def unpacker(book: Codebook) -> Unpacker:
+    """The one of this codebook that the process keeps. Not for several threads at once."""
+    return Unpacker(book)

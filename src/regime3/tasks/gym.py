@@ -47,6 +47,9 @@ UNUSABLE = frozenset((*NO_ANSWER, *EVALUATES, *UNSTABLE, "composite"))
 """`composite` has no questions of its own. Found by a sweep of version 0.1.25."""
 MADE_SINGLY = ("acre", "gsm_symbolic", "list_functions")
 """They make something for every row of a data set at once, so each row is a data set of its own."""
+BREAKS = (ValueError, ArithmeticError, LookupError)
+"""What usable verifiers raise on an answer they cannot read, by the same sweep: `int("two")` in
+prime_factorization, an infinite number in coin_flip, an object for a list in game_of_life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def score(drawn: GymSample, answer: str) -> float:
     judge = _source(drawn.task, drawn.level).score_answer
     try:
         return float(judge(answer, drawn.entry))
-    except Exception:  # third-party verifiers raise whatever they like on what a model wrote
+    except BREAKS:
         return 0.0
 
 

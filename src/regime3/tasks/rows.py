@@ -12,13 +12,12 @@ where there are codes. Nothing is judged here: `verdict` reads such rows back.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Final
 
 from regime3.lang.codebook import Codebook
 from regime3.lang.codes import FIRST_MACRO, PAIR, QED, tokens_text
 from regime3.lang.english import plain
-from regime3.lang.pack import Packer
+from regime3.lang.pack import packer
 from regime3.lang.problem import Body, Problem, show_body
 from regime3.lang.terms import show
 from regime3.tasks.family import Sample
@@ -58,7 +57,7 @@ def translation(sample: Sample, source: int, target: int, book: Codebook) -> dic
 def spelled(problem: Problem, body: Body, regime: int, book: Codebook) -> tuple[str, str]:
     """A body's steps, '' if there are none, and its answer, in a regime."""
     if regime == CODES:
-        codes = _packer(book).pack(problem, body)
+        codes = packer(book).pack(problem, body)
         cut = _answer_start(codes, book)
         return tokens_text(codes[:cut]), tokens_text(codes[cut:])
     text = plain.show(problem, body) if regime == ENGLISH else show_body(body)
@@ -116,8 +115,3 @@ def _row(
     if CODES in (regime, source):
         found["codebook"] = book.name
     return found
-
-
-@cache
-def _packer(book: Codebook) -> Packer:
-    return Packer(book)

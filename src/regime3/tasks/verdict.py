@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from regime3 import tasks
@@ -33,7 +33,7 @@ from regime3.lang.problem import (
 )
 from regime3.lang.replay import start
 from regime3.lang.terms import Term
-from regime3.lang.unpack import Unpacker
+from regime3.lang.unpack import unpacker
 from regime3.tasks.rows import CODES, ENGLISH, REGIMES, TERMS, joined
 
 ANSWERS_MAX = 1 << 12
@@ -146,7 +146,7 @@ def _judge(
         body = _read(posed, regime, text, book)
     except LanguageError as error:
         return _unread(posed, regime, text, error)
-    return _judged(posed, body, right)
+    return judge_body(posed, body, right)
 
 
 def _read(problem: Problem, regime: int, text: str, book: Codebook | None) -> Body:
@@ -157,10 +157,11 @@ def _read(problem: Problem, regime: int, text: str, book: Codebook | None) -> Bo
         return read_body(problem, text)
     if book is None:
         raise LanguageError("codes cannot be read without their codebook")
-    return _unpacker(book).unpack(problem, read_tokens(text))
+    return unpacker(book).unpack(problem, read_tokens(text))
 
 
-def _judged(problem: Problem, body: Body, right: Right) -> Judged:
+def judge_body(problem: Problem, body: Body, right: Right) -> Judged:
+    """The judgement of a body that was read; `right` is asked after wrong steps."""
     verdict = check(problem, body)
     if verdict.accepted:
         return Judged(True, True, 0, verdict.steps, 1.0, body=body)
@@ -243,8 +244,3 @@ def _asked(row: dict[str, Any]) -> tuple[str, str, str]:
 def _guessed(text: str) -> int:
     """The regime that a body looks like."""
     return CODES if text.lstrip().startswith("<E") else TERMS if text[:1] == "(" else ENGLISH
-
-
-@cache
-def _unpacker(book: Codebook) -> Unpacker:
-    return Unpacker(book)

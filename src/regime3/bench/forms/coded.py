@@ -6,13 +6,14 @@ from collections import Counter
 from itertools import pairwise
 
 from regime3 import tasks
-from regime3.bench.forms.form import LEARNED, TEXT, text_ids, text_of
+from regime3.bench.forms.form import text_ids, text_of
 from regime3.errors import LanguageError
 from regime3.lang import codes
 from regime3.lang.codebook import Codebook
 from regime3.lang.pack import Packer
 from regime3.lang.problem import Body, Problem, read_body, show_body
 from regime3.lang.unpack import Unpacker
+from regime3.model.nano_tokenizer import TEXT_VOCABULARY
 from regime3.tasks.family import Sample
 
 DIGIT = {code: int(name[1:]) for code, name in enumerate(codes.BASE) if name[0] == "D"}
@@ -32,13 +33,13 @@ class Coded:
 
     def encode(self, sample: Sample) -> list[int]:
         packed = self._packer.pack(sample.problem, sample.body)
-        return [TEXT + code for code in (turned(packed) if self.most_first else packed)]
+        return [TEXT_VOCABULARY + code for code in (turned(packed) if self.most_first else packed)]
 
     def decode(self, problem: Problem, tokens: list[int]) -> Body:
         for place, token in enumerate(tokens):
-            if not TEXT <= token < TEXT + codes.CODES_MAX:
+            if not TEXT_VOCABULARY <= token < TEXT_VOCABULARY + codes.CODES_MAX:
                 raise LanguageError(f"token {place} is no code")
-        packed = [token - TEXT for token in tokens]
+        packed = [token - TEXT_VOCABULARY for token in tokens]
         return self._unpacker.unpack(problem, turned(packed) if self.most_first else packed)
 
 
@@ -73,8 +74,8 @@ class LearnedSexpr:
             for level in range(1, made.levels + 1)
             for index in range(per_level)
         ]
-        self.merges = _learn(corpus, LEARNED)
-        self._rank = {pair: TEXT + number for number, pair in enumerate(self.merges)}
+        self.merges = _learn(corpus, codes.CODES_MAX)
+        self._rank = {pair: TEXT_VOCABULARY + number for number, pair in enumerate(self.merges)}
 
     def encode(self, sample: Sample) -> list[int]:
         ids = text_ids(show_body(sample.body))
@@ -82,20 +83,20 @@ class LearnedSexpr:
             found = min((self._rank.get(pair, 1 << 30) for pair in pairwise(ids)), default=1 << 30)
             if found == 1 << 30:
                 return ids
-            ids = _merged(ids, self.merges[found - TEXT], found)
+            ids = _merged(ids, self.merges[found - TEXT_VOCABULARY], found)
 
     def decode(self, problem: Problem, tokens: list[int]) -> Body:
         ids = list(tokens)
-        while any(token >= TEXT for token in ids):
+        while any(token >= TEXT_VOCABULARY for token in ids):
             ids = [part for token in ids for part in self._parts(token)]
         return read_body(problem, text_of(ids))
 
     def _parts(self, token: int) -> tuple[int, ...]:
-        if token < TEXT:
+        if token < TEXT_VOCABULARY:
             return (token,)
-        if token - TEXT >= len(self.merges):
+        if token - TEXT_VOCABULARY >= len(self.merges):
             raise LanguageError(f"token {token} was never learned")
-        return self.merges[token - TEXT]
+        return self.merges[token - TEXT_VOCABULARY]
 
 
 def _learn(corpus: list[list[int]], count: int) -> list[tuple[int, int]]:
@@ -106,7 +107,7 @@ def _learn(corpus: list[list[int]], count: int) -> list[tuple[int, int]]:
         for ids in corpus:
             pairs.update(pairwise(ids))
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
-        corpus = [_merged(ids, best, TEXT + len(merges)) for ids in corpus]
+        corpus = [_merged(ids, best, TEXT_VOCABULARY + len(merges)) for ids in corpus]
         merges.append(best)
     return merges
 

@@ -9,12 +9,9 @@ from typing import Any, Protocol
 
 from regime3.lang.english import plain, results_only, terse
 from regime3.lang.problem import Body, Problem, read_body, show_body
+from regime3.model import nano_tokenizer
+from regime3.model.nano_tokenizer import TEXT_VOCABULARY
 from regime3.tasks.family import Sample
-
-TEXT = 1536
-"""Tokens of the nano tokenizer's text; learned tokens and codes come after."""
-LEARNED = 512
-VOCABULARY = TEXT + LEARNED
 
 
 class Form(Protocol):
@@ -36,8 +33,6 @@ def tokenizer() -> Any:
     """The nano model's tokenizer."""
     from transformers import AutoTokenizer
 
-    from regime3.model import nano_tokenizer
-
     return AutoTokenizer.from_pretrained(nano_tokenizer.ship_to())
 
 
@@ -48,8 +43,8 @@ def text_ids(text: str) -> list[int]:
 
 
 def text_of(tokens: list[int]) -> str:
-    """Tokens as text; those past the text's are what no text spells."""
-    return str(tokenizer().decode([token for token in tokens if token < TEXT]))
+    """Tokens as text; those past the text's, learned tokens and codes, are what no text spells."""
+    return str(tokenizer().decode([token for token in tokens if token < TEXT_VOCABULARY]))
 
 
 class Text:
