@@ -33,6 +33,7 @@ CLOSING: Final = frozenset({"imp-i", "raa"})
 
 _CITING: Final[Slots] = ("Cited",)
 _LINE_OR_VALUE: Final[tuple[Slots, ...]] = (_CITING, ("Bool",))
+_CONSTANTS: Final = [(f"c{number}", ("not", f"c{number}")) for number in range(CONSTANTS_MAX)]
 _VALUES: Final[list[Slots]] = [("Bool",) * count for count in range(CONSTANTS_MAX + 1)]
 _FORESEEING: Final = 2
 """The first strategy that foresees anything here."""
@@ -214,8 +215,13 @@ class Entails:
     def _free(self) -> list[int]:
         """The constants whose value no line states; the first, if there are none."""
         if self._told_values is None:
-            free = [n for n in range(self._constants) if self._is_open(f"c{n}")]
-            self._told_values = free or [0]
+            assert self._inferences is not None
+            known = self._inferences.known
+            self._told_values = [
+                n
+                for n, (constant, denied) in enumerate(_CONSTANTS[: self._constants])
+                if constant not in known and denied not in known
+            ] or [0]
         return self._told_values
 
     def _is_open(self, proposition: Any) -> bool:

@@ -24,12 +24,13 @@ from regime3.lang.problem import Step
 class Inferences:
     """The lines that may be cited, and where the proof is. Who plays the proof keeps it so."""
 
-    __slots__ = ("assumed", "forms", "goal", "inner", "known")
+    __slots__ = ("_iffs", "assumed", "forms", "goal", "inner", "known")
 
     def __init__(self, goal: Any, forms: dict[Any, None]) -> None:
         self.goal = goal
         self.forms = forms
         """Compounds that stand in the problem, `forms_of`: what is worth building."""
+        self._iffs = any(form[0] == "iff" for form in forms)
         self.known: dict[Any, str] = {}
         """The latest visible line of each statement, in the order of the lines."""
         self.inner = ""
@@ -91,7 +92,9 @@ class Inferences:
         """Whether the problem asks for this under the last assumption: as an implication, as half
         of an equivalence, or as the goal in one of several cases."""
         assumed, forms = self.assumed, self.forms
-        if ("imp", assumed, said) in forms or make("iff", assumed, said) in forms:
+        if ("imp", assumed, said) in forms:
+            return True
+        if self._iffs and make("iff", assumed, said) in forms:
             return True
         return said == self.goal and any(_is(each, "or") and assumed in each[1:] for each in forms)
 

@@ -21,8 +21,8 @@ from regime3.lang.terms import Term
 
 Items = tuple[int, ...]
 
-_LENGTHS: Final = 2
-"""The first strategy that leaves out what says how long a list is."""
+_ITEMS_TELL: Final = 2
+"""The first strategy in which items tell a list."""
 
 
 class Program(Foreseeing):
@@ -76,20 +76,30 @@ class Program(Foreseeing):
     def _told(self) -> int:
         """How many items tell the next stage's list; 0 if it has to be spelled.
 
-        `map` and `sort` keep the length, so their items say it all. What `rev`, `take` and `drop`
-        do is no work: the first item says that it was done.
+        `map` and `sort` keep the length; what `sort` puts last is what is left. What `rev`, `take`
+        and `drop` do is no work: the first item says that it was done.
         """
-        if self._strategy < _LENGTHS or self._total is not None or not self._stages:
+        if self._strategy < _ITEMS_TELL or self._total is not None or not self._stages:
             return 0
-        name = _name(self._stages[0])
-        if name in ("map", "sort"):
-            return len(self._items)
-        return 0 if name == "filter" else len(self._copied()[:1])
+        name, length = _name(self._stages[0]), len(self._items)
+        if name == "map":
+            return length
+        if name == "sort":
+            return min(length, max(1, length - 1))
+        return 0 if name == "filter" else min(1, len(_staged(self._stages[0], self._items)))
 
-    def _copied(self) -> Items:
-        """What the next stage makes of the items, if it only moves them."""
-        name = _name(self._stages[0]) if self._stages else ""
-        return _staged(self._stages[0], self._items) if name in ("rev", "take", "drop") else ()
+    def _rest(self, told: tuple[Any, ...]) -> Items:
+        """The items after those that were told."""
+        name = _name(self._stages[0])
+        if name == "map":
+            return ()
+        if name != "sort":
+            return _staged(self._stages[0], self._items)[1:]
+        left = sorted(self._items)
+        for each in told:
+            if each in left:
+                left.remove(each)
+        return tuple(left[-1:]) if len(told) < len(self._items) else ()
 
     def expects(self) -> tuple[Slots, ...]:
         """The accumulator, a list, or items that tell a list."""
@@ -109,7 +119,7 @@ class Program(Foreseeing):
     def step_of(self, results: tuple[Term, ...]) -> Step:
         """The foreseen step with these results, or with the list that these items tell."""
         if self._told():
-            results = (("list", *results, *self._copied()[1:]),)
+            results = (("list", *results, *self._rest(results)),)
         return super().step_of(results)
 
     def implied(self) -> Term | None:
