@@ -265,7 +265,7 @@ def test_chat_rows_are_encoded_and_decoded(samples: list[Sample]) -> None:
     assert good("encode", given=rows) == good("encode", given=text_of(samples))
 
 
-@pytest.mark.parametrize("cut_at", range(0, 5))
+@pytest.mark.parametrize("cut_at", range(0, 3))
 def test_codes_that_were_cut_short_are_refused(cut_at: int) -> None:
     codes = good("encode", "--problem", GCD, given=BODY).splitlines()[1]
     result = r3("decode", "--problem", GCD, given=codes[: 6 * cut_at])
@@ -278,11 +278,11 @@ def test_codes_that_were_cut_short_are_refused(cut_at: int) -> None:
         ("<E512>", "codes go up to"),
         ("<E12>", "is no code"),
         ("<E000", "is no code"),
-        ("<E511>", "does not assign"),
+        ("<E350>", "does not assign"),
         ("c0", "0 constants"),
         ("B1", "code 0"),
         ("R15 R15", "code"),
-        ("A3 A21 A7 A0 qed! qed!", "nothing may follow"),
+        ("A21 A0 qed! qed!", "nothing may follow"),
         ("qed!", "code 0, qed!"),
         ("A3 " * 300_000, "code"),
         ("<E195>" * 170_000, "code"),

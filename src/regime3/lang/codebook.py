@@ -147,7 +147,8 @@ class Codebook:
             return "Int"
         if code == codes.IMPLIED:
             return "step"
-        return " ".join(self.forms[code]) if 0 <= code < len(self.forms) else ""
+        kinds = self.forms[code] if 0 <= code < len(self.forms) else ()
+        return " ".join(kind for kind in kinds if kind not in codes.TOLD_TYPES)
 
 
 def _bracketed(name: str) -> bool:

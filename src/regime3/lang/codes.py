@@ -89,6 +89,7 @@ TOLD_FORMS: Final[dict[str, dict[str, Slots]]] = {
     MODEL: {"counter": (f"{WITNESS}*",)},
     WITNESS: {"elem": ("G*",), "some": ("G", "G")},
 }
+TOLD_TYPES: Final = frozenset({MODEL, WITNESS, CITED})
 TYPE_FORMS: Final = signature.FORMS | TOLD_FORMS
 """TYPE_FORMS[type][name]: as `signature.FORMS`, with those types."""
 CONSTANT_TYPES: Final = signature.CONSTANT_TYPES | {WITNESS}
