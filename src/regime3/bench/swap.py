@@ -55,17 +55,17 @@ def _keyed(number: int) -> random.Random:
 
 
 def _swap(ids: list[int], constants: int, rng: random.Random) -> list[int]:
-    """Atoms, digits, constants, truth values become others of their own class."""
+    """Atoms, negatives, digits, pairs, constants, truth values become others of their own class."""
     return [_other(token, constants, rng) for token in ids]
 
 
 _CLASSES = [
     [
         TEXT_VOCABULARY + code
-        for code, name in enumerate(codes.BASE)
+        for name, code in codes.CODE.items()
         if name[0] == letter and name[1:].isdigit()
     ]
-    for letter in "ADT"
+    for letter in "ADTPN"
 ] + [[TEXT_VOCABULARY + codes.BASE.index("true"), TEXT_VOCABULARY + codes.BASE.index("false")]]
 _CLASS = {token: members for members in _CLASSES for token in members}
 _FIRST_CONSTANT = TEXT_VOCABULARY + codes.BASE.index("c0")

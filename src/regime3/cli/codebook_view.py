@@ -10,10 +10,7 @@ from regime3.lang.codebook import Codebook
 
 def rows_of(book: Codebook, macros_only: bool) -> list[dict[str, str]]:
     """One row a code that means something."""
-    first = len(codes.BASE) if macros_only else 0
-    assigned = [*range(first, len(codes.BASE) + len(book.macros))]
-    if book.options["pairs"] and not macros_only:
-        assigned += range(codes.PAIR, codes.CODES_MAX)
+    macros = range(codes.FIRST_MACRO, codes.FIRST_MACRO + len(book.macros))
     return [
         {
             "code": codes.token(code),
@@ -21,7 +18,7 @@ def rows_of(book: Codebook, macros_only: bool) -> list[dict[str, str]]:
             "expansion": book.expansion(code),
             "type": book.type_of(code),
         }
-        for code in assigned
+        for code in (macros if macros_only else sorted(book.assigned))
     ]
 
 

@@ -26,9 +26,9 @@ from regime3.errors import InputRefused, LanguageError
 from regime3.lang import codes, signature
 from regime3.lang.signature import Slots
 
-OPTIONS: Final = ("atoms", "pairs", "references")
-"""What packing may use: one code for 0 to 99 (A), one for two digits of a larger integer (P; wants
-atoms), codes for large integers seen lately (R)."""
+OPTIONS: Final = ("atoms", "negatives", "pairs", "references")
+"""What packing may use: one code for 0 to 99 (A), one for -1 to -60 (N; wants atoms), one for two
+digits of a larger integer (P; wants atoms), codes for large integers seen lately (R)."""
 STRATEGY_MAX: Final = 2
 MACRO_NODES_MAX: Final = 64
 """Names and variables in one macro, so that no file can make one grow without bounds."""
@@ -83,6 +83,16 @@ class Codebook:
                 "version": self.version,
             }
         )
+
+    @cached_property
+    def assigned(self) -> frozenset[int]:
+        """The codes that mean something: the base, the macros, and what options add."""
+        found = set(range(codes.FIRST_MACRO + len(self.macros)))
+        if self.options["negatives"]:
+            found.update(range(codes.MACRO_END, codes.PAIR))
+        if self.options["pairs"]:
+            found.update(range(codes.PAIR, codes.CODES_MAX))
+        return frozenset(found)
 
     def with_macros(self, macros: Iterable[Macro], corpus: str) -> Codebook:
         """The same codebook with macros learned from the corpus of that sha256."""
@@ -142,8 +152,8 @@ class Codebook:
 
     def type_of(self, code: int) -> str:
         """Where a code may stand, for people: types such as `E L`."""
-        atom, pair = codes.ATOM <= code < codes.FIRST_MACRO, codes.PAIR <= code < codes.CODES_MAX
-        if codes.NEG <= code < codes.IMPLIED or atom or pair:
+        atom = codes.ATOM <= code < codes.FIRST_MACRO
+        if codes.NEG <= code < codes.IMPLIED or atom or codes.MACRO_END <= code < codes.CODES_MAX:
             return "Int"
         if code == codes.IMPLIED:
             return "step"
@@ -174,6 +184,8 @@ def _check_settings(book: Codebook) -> None:
         raise LanguageError(f"options: must be {', '.join(OPTIONS)}, each true or false{lacking}")
     if book.options["pairs"] and not book.options["atoms"]:
         raise LanguageError("options: pairs wants atoms, which spell the highest two digits")
+    if book.options["negatives"] and not book.options["atoms"]:
+        raise LanguageError("options: negatives wants atoms, which spell 0 and what is positive")
     if not re.fullmatch("([0-9a-f]{64})?", book.corpus):
         raise LanguageError(f"corpus: {book.corpus[:64]!r} is no sha256")
     if len(book.macros) > codes.MACROS_MAX:
@@ -228,9 +240,16 @@ def bare(
     atoms: bool = True,
     references: bool = True,
     pairs: bool = False,
+    negatives: bool = False,
 ) -> Codebook:
     """A codebook without macros."""
-    return Codebook(strategy, {"atoms": atoms, "pairs": pairs, "references": references})
+    options = {
+        "atoms": atoms,
+        "negatives": negatives,
+        "pairs": pairs,
+        "references": references,
+    }
+    return Codebook(strategy, options)
 
 
 @cache

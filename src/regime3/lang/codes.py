@@ -5,8 +5,9 @@
 
 Codes 0 to 295 are the same in every codebook: the names by rank, then `add+ mul+ and+ or+ end`,
 variables, constants, lines, digits, references, `qed!` and atoms. Macros follow; `codebook` says
-what they are. The last 100 codes are pairs of digits. This module knows which arguments each code
-wants (`FORMS`) and no more: `pack` and `unpack` turn bodies into codes and back.
+what they are. The last 100 codes are pairs of digits, and the 60 before them -1 to -60. This module
+knows which arguments each code wants (`FORMS`) and no more: `pack` and `unpack` turn bodies into
+codes and back.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ CODES_MAX: Final = 512
 REFERENCES_MAX: Final = 16
 ATOMS_MAX: Final = 100
 PAIRS_MAX: Final = 100
+NEGATIVES_MAX: Final = 60
 
 PLUS: Final = {
     name: len(NAMES) + place
@@ -47,12 +49,16 @@ BASE: Final[tuple[str, ...]] = (
     "qed!",
     *(f"A{number}" for number in range(ATOMS_MAX)),
 )
-"""The names of the codes that every codebook shares, by code, but for the pairs of digits."""
+"""The names of the codes that every codebook shares, by code, but for negatives and pairs."""
 
 PAIR: Final = CODES_MAX - PAIRS_MAX
 """The code of P0. Pairs are numbered from the end, so that they move no other code."""
-CODE: Final = {name: code for code, name in enumerate(BASE)} | {
-    f"P{pair}": PAIR + pair for pair in range(PAIRS_MAX)
+NEGATIVE: Final = PAIR - NEGATIVES_MAX - 1
+"""NEGATIVE + n is the code of Nn, which is -n."""
+CODE: Final = {
+    **{name: code for code, name in enumerate(BASE)},
+    **{f"N{number}": NEGATIVE + number for number in range(1, NEGATIVES_MAX + 1)},
+    **{f"P{pair}": PAIR + pair for pair in range(PAIRS_MAX)},
 }
 END: Final = CODE["end"]
 CONSTANT: Final = CODE["c0"]
@@ -62,7 +68,9 @@ NEG: Final = CODE["neg"]
 DIGIT, LAST_DIGIT, REFERENCE, ATOM = CODE["D0"], CODE["T0"], CODE["R0"], CODE["A0"]
 QED, IMPLIED = CODE["qed"], CODE["qed!"]
 FIRST_MACRO: Final = len(BASE)
-MACROS_MAX: Final = PAIR - FIRST_MACRO
+MACRO_END: Final = NEGATIVE + 1
+"""Macros have the codes from FIRST_MACRO up to this one, which is N1."""
+MACROS_MAX: Final = MACRO_END - FIRST_MACRO
 
 STEP_KINDS: Final = {
     f"{kind}>{answer}": (kind, answer)
@@ -136,6 +144,8 @@ def _meanings() -> dict[int, str]:
         found[REFERENCE + age] = f"the large integer seen {age + 1} ago, the latest first"
     for number in range(ATOMS_MAX):
         found[ATOM + number] = str(number)
+    for number in range(1, NEGATIVES_MAX + 1):
+        found[NEGATIVE + number] = str(-number)
     for pair in range(PAIRS_MAX):
         found[PAIR + pair] = f"digits {pair:02}, more follow; least first"
     return found
@@ -165,6 +175,8 @@ def name(code: int, book: Codebook | None = None) -> str:
     """
     if 0 <= code < FIRST_MACRO:
         return BASE[code]
+    if MACRO_END <= code < PAIR:
+        return f"N{code - NEGATIVE}"
     if PAIR <= code < CODES_MAX:
         return f"P{code - PAIR}"
     macros = MACROS_MAX if book is None else len(book.macros)

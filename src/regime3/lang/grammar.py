@@ -27,8 +27,10 @@ from regime3.lang.codes import (
     FIRST_MACRO,
     IMPLIED,
     LAST_DIGIT,
+    MACRO_END,
     MODEL,
     NEG,
+    PAIR,
     REFERENCE,
     REFERENCES_MAX,
 )
@@ -84,7 +86,8 @@ class Grammar:
 
     def _fill_integers(self, table: Table) -> None:
         spelled = spelling_of(self.book)
-        table[spelled.ones.start : spelled.ones.stop] = range(len(spelled.ones))
+        for code, number in spelled.numbers.items():
+            table[code] = number
         for digit, code in enumerate(spelled.more):
             table[code] = (reader.digits, digit)
         table[NEG] = (reader.negative,)
@@ -99,4 +102,6 @@ def _nodes(book: Codebook) -> list[int]:
     nodes[NEG] = nodes[END] = nodes[IMPLIED] = 0
     for outer, _, inner in book.macros:
         nodes.append(nodes[outer] + nodes[inner])
-    return nodes + [0] * (CODES_MAX - len(nodes))
+    nodes += [0] * (CODES_MAX - len(nodes))
+    nodes[MACRO_END:PAIR] = [1] * (PAIR - MACRO_END)
+    return nodes

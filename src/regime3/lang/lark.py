@@ -27,7 +27,7 @@ from regime3.lang.masks.states import (
     Shape,
     States,
 )
-from regime3.lang.spelling import ATOMS, DIGITS, LAST_DIGITS, PAIRS
+from regime3.lang.spelling import ATOMS, DIGITS, LAST_DIGITS, NEGATIVES, PAIRS
 
 _SETS = {
     "atoms": ATOMS,
@@ -35,6 +35,7 @@ _SETS = {
     "last_digits": LAST_DIGITS,
     "references": REFERENCES,
     "lines": LINES,
+    "negatives": NEGATIVES,
     "pairs": PAIRS,
 }
 """Codes that a rule of their own lists, all or from the second or third on."""

@@ -18,7 +18,7 @@ from regime3.lang.codes import FIRST_MACRO, IMPLIED, NEG, REFERENCE
 from regime3.lang.macros import merged
 from regime3.lang.prefix import INTEGER, atom, flatten, roots
 from regime3.lang.problem import Body, Problem
-from regime3.lang.references import from_problem, large_from, touch
+from regime3.lang.references import from_problem, touch
 from regime3.lang.spelling import spelling_of
 from regime3.lang.terms import Term
 
@@ -35,20 +35,19 @@ class Packer:
         self.book = book
         self._macros = {macro: FIRST_MACRO + place for place, macro in enumerate(book.macros)}
         self._templates: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._large = large_from(book)
         self._spelling = spelling_of(book)
-        self._first = self._spelling.ones.start
+        self._alone = self._spelling.alone
         self._refers = book.options["references"]
 
     def pack(self, problem: Problem, body: Body) -> list[int]:
         """The codes of a typed, canonical body of the problem."""
         codes: list[int] = []
         recent = from_problem(problem, self.book)
-        large, first = self._large, self._first
+        alone = self._alone
         for line, root in roots(problem, body, self.book.strategy):
             if isinstance(root, int):
-                if 0 <= root < large:
-                    codes.append(first + root)
+                if root in alone:
+                    codes.append(alone[root])
                 else:
                     self._integer(root, codes, recent)
             elif isinstance(root, tuple):
@@ -63,14 +62,14 @@ class Packer:
         shape: list[int] = []
         holes: list[int] = []
         flatten(term, line, shape, holes)
-        large, first, filling = self._large, self._first, iter(holes).__next__
+        alone, filling = self._alone, iter(holes).__next__
         for code in self._template(tuple(shape)):
             if code >= 0:
                 codes.append(code)
             elif code != INTEGER:
                 codes.append(filling())
-            elif 0 <= (number := filling()) < large:
-                codes.append(first + number)
+            elif (number := filling()) in alone:
+                codes.append(alone[number])
             else:
                 self._integer(number, codes, recent)
 
@@ -98,8 +97,8 @@ class Packer:
         if number < 0:
             codes.append(NEG)
             number = -number
-        if number < self._large:
-            codes.append(self._first + number)
+        if number in self._alone:
+            codes.append(self._alone[number])
             return
         base, more = self._spelling.base, self._spelling.more.start
         while number >= base:

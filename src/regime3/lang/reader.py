@@ -172,6 +172,8 @@ def negative(reader: Reader, entry: Plan, depth: int) -> Term:
         number = code - spelled.ones.start
         if number == 0:
             raise LanguageError("zero has no sign")
+        if -number in spelled.alone:
+            raise LanguageError(f"-{number} is one code N{number}")
     touch(reader.recent, -number)
     return -number
 

@@ -4,7 +4,7 @@
     touch(recent, 462)              # it is the latest now: R0
 
 `recent` is a list of distinct integers, the latest last, at most `REFERENCES_MAX` of them. Only
-integers of two codes or more enter: negative ones, and those that no atom or single digit is.
+integers of two codes or more enter: those that no atom, single digit or code of a negative is.
 Whoever packs and whoever unpacks call `touch` for the same integers in the same order, or they
 lose each other. SPEC.md, section 5, step 3.
 """
@@ -12,14 +12,10 @@ lose each other. SPEC.md, section 5, step 3.
 from __future__ import annotations
 
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import ATOMS_MAX, REFERENCES_MAX
+from regime3.lang.codes import REFERENCES_MAX
 from regime3.lang.problem import Problem
+from regime3.lang.spelling import spelling_of
 from regime3.lang.terms import Term
-
-
-def large_from(book: Codebook) -> int:
-    """The least positive integer of two codes or more."""
-    return ATOMS_MAX if book.options["atoms"] else 10
 
 
 def from_problem(problem: Problem, book: Codebook) -> list[int]:
@@ -27,13 +23,13 @@ def from_problem(problem: Problem, book: Codebook) -> list[int]:
     recent: list[int] = []
     if problem.goal is not None or not book.options["references"]:
         return recent  # statements hold no integers
-    large = large_from(book)
+    alone = spelling_of(book).alone
     waiting: list[Term] = [problem.term]
     while waiting:
         each = waiting.pop()
         if isinstance(each, tuple):
             waiting += each[:0:-1]
-        elif isinstance(each, int) and not 0 <= each < large:
+        elif isinstance(each, int) and each not in alone:
             touch(recent, each)
     return recent
 

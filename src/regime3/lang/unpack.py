@@ -19,7 +19,7 @@ from regime3.errors import LanguageError
 from regime3.lang import codes as codes_of
 from regime3.lang import replay, signature
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import CODES_MAX, CONSTANT, FIRST_MACRO, IMPLIED, PAIR
+from regime3.lang.codes import CODES_MAX, CONSTANT, IMPLIED
 from regime3.lang.grammar import Grammar
 from regime3.lang.problem import Body, Problem, Step
 from regime3.lang.reader import Plan, Reader
@@ -38,8 +38,6 @@ class Unpacker:
     def __init__(self, book: Codebook) -> None:
         self.book = book
         self._spelling = spelling_of(book)
-        end = PAIR if book.options["pairs"] else CODES_MAX
-        self._reserve = range(FIRST_MACRO + len(book.macros), end)
         self._grammars: dict[tuple[str, int], Grammar] = {}
         self._canonical: dict[Term, Term] = {}
 
@@ -84,7 +82,7 @@ class Unpacker:
 
     def _unknown(self, code: int, problem: Problem) -> str:
         """What is wrong with a code wherever it stands, or ''."""
-        if code in self._reserve:
+        if code not in self.book.assigned:
             return f"codebook {self.book.name[:12]} does not assign it"
         if problem.constants <= code - CONSTANT < signature.CONSTANTS_MAX:
             return f"the problem has {problem.constants} constants"

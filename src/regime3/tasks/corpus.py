@@ -49,6 +49,6 @@ def digest(corpus: list[tuple[Problem, Body]]) -> str:
 def learn(per_level: int, strategy: int, tell: Callable[[str], None]) -> Codebook:
     """A codebook of the corpus; the same arguments give the same bytes."""
     corpus = list(bodies(per_level, tell))
-    bare = codebook.bare(strategy=strategy)
+    bare = codebook.bare(strategy, pairs=True, negatives=True)
     tell(f"learning macros from {len(corpus):,} bodies")
     return bare.with_macros(macros.learn(corpus, bare), digest(corpus))

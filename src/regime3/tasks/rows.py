@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import FIRST_MACRO, PAIR, QED, tokens_text
+from regime3.lang.codes import FIRST_MACRO, MACRO_END, QED, tokens_text
 from regime3.lang.english import plain
 from regime3.lang.pack import packer
 from regime3.lang.problem import Body, Problem, show_body
@@ -79,7 +79,7 @@ def _answer_start(codes: list[int], book: Codebook) -> int:
     """Where the answer begins: at `qed!`, else at the only code whose first name is `qed`."""
 
     def head(code: int) -> int:
-        while FIRST_MACRO <= code < PAIR:
+        while FIRST_MACRO <= code < MACRO_END:
             code = book.macros[code - FIRST_MACRO][0]
         return code
 

@@ -12,14 +12,10 @@ from regime3.lang import codes
 from regime3.lang.codebook import Codebook
 from regime3.lang.pack import Packer
 from regime3.lang.problem import Body, Problem, read_body, show_body
+from regime3.lang.spelling import ATOMS, DIGITS, LAST_DIGITS, PAIRS
 from regime3.lang.unpack import Unpacker
 from regime3.model.nano_tokenizer import TEXT_VOCABULARY
 from regime3.tasks.family import Sample
-
-DIGIT = {code: int(name[1:]) for code, name in enumerate(codes.BASE) if name[0] == "D"}
-LAST = {code: int(name[1:]) for code, name in enumerate(codes.BASE) if name[0] == "T"}
-DIGIT_CODE = {digit: code for code, digit in DIGIT.items()}
-LAST_CODE = {digit: code for code, digit in LAST.items()}
 
 
 class Coded:
@@ -44,20 +40,21 @@ class Coded:
 
 
 def turned(packed: list[int]) -> list[int]:
-    """Every digit run (D … D T) with its digits the other way round. Its own inverse."""
+    """Every run of digits (D … T or P … A) with its digits the other way round. Its own inverse."""
     found: list[int] = []
     run: list[int] = []
     for code in packed:
-        if code in DIGIT:
-            run.append(DIGIT[code])
-        elif code in LAST:
-            run.append(LAST[code])
-            found += [DIGIT_CODE[digit] for digit in run[:0:-1]] + [LAST_CODE[run[0]]]
+        more, last = (PAIRS, ATOMS) if run and run[0] in PAIRS else (DIGITS, LAST_DIGITS)
+        if run and code in last:
+            digits = [*(each - more.start for each in run), code - last.start]
+            found += [more[digit] for digit in digits[:0:-1]] + [last[digits[0]]]
             run = []
-        else:
-            found += [DIGIT_CODE[digit] for digit in run] + [code]
+            continue
+        if run and code not in more:
+            found += run
             run = []
-    return found + [DIGIT_CODE[digit] for digit in run]
+        (run if code in DIGITS or code in PAIRS else found).append(code)
+    return found + run
 
 
 class LearnedSexpr:

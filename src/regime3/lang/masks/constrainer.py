@@ -22,7 +22,17 @@ from numpy.typing import NDArray
 from regime3.errors import LanguageError
 from regime3.lang import codes
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import ATOM, BACK, CODES_MAX, FIRST_MACRO, LAST_DIGIT, NEG, PAIR, REFERENCE
+from regime3.lang.codes import (
+    ATOM,
+    BACK,
+    CODES_MAX,
+    FIRST_MACRO,
+    LAST_DIGIT,
+    MACRO_END,
+    NEG,
+    PAIR,
+    REFERENCE,
+)
 from regime3.lang.masks import fractions
 from regime3.lang.masks.automaton import FREE, LOWER, NEEDED, UPPER, State
 from regime3.lang.masks.rows import Row
@@ -34,7 +44,7 @@ from regime3.lang.replay import State as Replay
 from regime3.lang.replay import start
 from regime3.lang.signature import LINES_MAX, STEPS_MAX
 from regime3.lang.signature import PROBLEM_NODES_MAX as NODES_MAX
-from regime3.lang.spelling import ATOMS
+from regime3.lang.spelling import LAST_DIGITS
 from regime3.lang.terms import Term
 
 BUDGET_MAX: Final = 1 << 16
@@ -162,12 +172,13 @@ class Constrainer:
         given = self._codes
         if len(given) == 1 and self._logic and BACK < given[0] < NEG:
             return (f"l{self._seen + 1 - (given[0] - BACK)}",)
-        if len(given) == 1 and ATOM <= given[0] < FIRST_MACRO:
-            return (given[0] - ATOM,)
+        numbers = self._reader.spelling.numbers
+        if len(given) == 1 and given[0] in numbers:
+            return (numbers[given[0]],)
         listed = given[0] == _LIST
         if listed:
             given = given[1:-1]
-        if any(code < NEG or FIRST_MACRO <= code < PAIR for code in given):
+        if any(code < NEG or FIRST_MACRO <= code < MACRO_END for code in given):
             return None
         found: list[Term] = ["list"] if listed else []
         known, inside = iter(self._long), False
@@ -178,7 +189,7 @@ class Constrainer:
                 found.append(next(known))
                 inside = False
             else:
-                found.append(code - (ATOM if code >= ATOM else LAST_DIGIT))
+                found.append(numbers[code])
         if self._long:
             self._reader.recent[:] = self._recent
         return (tuple(found),) if listed else tuple(found)
@@ -225,7 +236,7 @@ class Constrainer:
     def _finished(self, code: int, end: int) -> int:
         """The integer that `code` finishes at place `end`; digits and a sign may stand before."""
         low, count = self._digits(end)
-        digit = code - ATOM if code in ATOMS else code - LAST_DIGIT
+        digit = code - LAST_DIGIT if code in LAST_DIGITS else self._reader.spelling.numbers[code]
         value: int = low + digit * self._reader.spelling.base**count
         before = end - count - 1
         return -value if before >= 0 and self._codes[before] == NEG else value
@@ -268,7 +279,7 @@ class Constrainer:
 
     def _keep_divisible(self, state: State, allowed: bytearray) -> None:
         """Exclude numerators below which no denominator fits any more."""
-        for code in range(LAST_DIGIT, FIRST_MACRO):
+        for code in range(LAST_DIGIT, PAIR):
             if allowed[code]:
                 if code in REFERENCES:
                     value = self._recent[REFERENCE - code - 1]
@@ -285,7 +296,7 @@ class Constrainer:
         if over in REFERENCES or before in self._reader.spelling.more or before == NEG:
             above = self._long[-1]
         else:
-            above = over - ATOM if over in ATOMS else over - LAST_DIGIT
+            above = self._reader.spelling.numbers[over]
         left = self._slack + self._automaton.weight(self._state.name)[0]
         recent = self._recent[::-1] if self.masks.book.options["references"] else []
         return fractions.below(above, low, count, left, recent, self._reader.spelling)

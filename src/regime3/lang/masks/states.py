@@ -164,6 +164,7 @@ class States:
         found: dict[int, Pushed] = dict.fromkeys(self.spelling.ones[least:], ())
         found.update(dict.fromkeys(self.spelling.more, (("digits", role, 1),)))
         if role != "under":
+            found.update(dict.fromkeys(self.spelling.negatives, ()))
             found[CODE["neg"]] = (("neg", role),)
         if self.references:
             found.update(dict.fromkeys(REFERENCES, ()))
@@ -176,8 +177,9 @@ class States:
         return self._integers("under")
 
     def _neg(self, role: str) -> dict[int, Pushed]:
-        """After the sign."""
-        found: dict[int, Pushed] = dict.fromkeys(self.spelling.ones[1:], ())
+        """After the sign: what is no integer of one code with it."""
+        least = 1 + len(self.spelling.negatives)
+        found: dict[int, Pushed] = dict.fromkeys(self.spelling.ones[least:], ())
         return found | dict.fromkeys(self.spelling.more, (("digits", role, 1),))
 
     def _digits(self, role: str, count: int) -> dict[int, Pushed]:
