@@ -25,12 +25,16 @@ _FACTOR_MAX: Final = 10**DIGITS_MAX
 
 
 def gathered(equation: Any) -> tuple[tuple[Any, ...], Term] | None:
-    """The rule with its operand and the equation it makes, or None: no bracket, no fraction."""
+    """The rule with its operand and the equation it makes, or None: no bracket, no fraction, or
+    fractions with a common denominator too long to be written."""
     sides = equation[1:]
-    common = lcm(*[factor.denominator for side in sides for factor, _ in pieces(side)])
+    common = 1
+    for side in sides:
+        for factor, _ in pieces(side):
+            common = lcm(common, factor.denominator)
+            if common >= _FACTOR_MAX:
+                return None
     if common > 1:
-        if common >= _FACTOR_MAX:
-            return None
         return ("mul-both", common), ("eqn", *[_times(side, common) for side in sides])
     if any(map(_is_bracketed, sides)):
         return ("expand",), ("eqn", *map(_multiplied_out, sides))

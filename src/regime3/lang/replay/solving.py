@@ -17,7 +17,8 @@ from typing import Any, Final, Protocol
 from regime3.lang.canon import canonical
 from regime3.lang.replay import gather, linear
 from regime3.lang.replay.state import Head
-from regime3.lang.terms import Term, is_literal
+from regime3.lang.signature import PROBLEM_NODES_MAX
+from regime3.lang.terms import Term, is_literal, size
 
 NUMBERS_MAX: Final = 32
 """An equation with more new numbers than that is spelled."""
@@ -69,7 +70,11 @@ def _gathering(equation: Any, left: Any, right: Any) -> Plan | None:
         return Collected(equation, tuple([n for n, p in ((1, left), (2, right)) if p is None]))
     head, shape = found
     plan = Shaped(head, equation, shape)
-    return plan if 0 < plan.count <= NUMBERS_MAX else None
+    if not 0 < plan.count <= NUMBERS_MAX:
+        return None
+    # Wherever a number is to come, a fraction may: two more nodes.
+    nodes = size((*head, shape)) + 2 * plan.count
+    return plan if nodes <= PROBLEM_NODES_MAX else None
 
 
 @dataclass(frozen=True, slots=True)
