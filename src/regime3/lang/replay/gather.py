@@ -85,6 +85,13 @@ def _sum(summands: list[Piece]) -> Term:
 # ------------------------------------------------------------------------------ numbers of a side
 
 
+def places_in(shape: Any) -> int:
+    """How many numbers a term has."""
+    if shape.__class__ is not tuple:
+        return int(is_literal(shape))
+    return 1 if shape[0] == "frac" else sum(map(places_in, shape[1:]))
+
+
 def numbers_in(shape: Any, term: Any) -> tuple[Term, ...] | None:
     """The numbers of a term that differs from `shape` in its numbers alone, in reading order."""
     if is_literal(shape):

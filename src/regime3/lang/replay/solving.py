@@ -70,10 +70,11 @@ def _gathering(equation: Any, left: Any, right: Any) -> Plan | None:
         return Collected(equation, tuple([n for n, p in ((1, left), (2, right)) if p is None]))
     head, shape = found
     plan = Shaped(head, equation, shape)
-    if not 0 < plan.count <= NUMBERS_MAX:
+    count = plan.count
+    if not 0 < count <= NUMBERS_MAX:
         return None
     # Wherever a number is to come, a fraction may: two more nodes.
-    nodes = size((*head, shape)) + 2 * plan.count
+    nodes = size((*head, shape)) + 2 * count
     return plan if nodes <= PROBLEM_NODES_MAX else None
 
 
@@ -165,7 +166,7 @@ class Shaped:
     @property
     def count(self) -> int:
         """The numbers of the sides that change."""
-        return len(self.numbers(self.shape) or ())
+        return sum(gather.places_in(self.shape[side]) for side in filter(self._changes, (1, 2)))
 
     def _changes(self, side: int) -> bool:
         return bool(self.shape[side] != self.before[side])
