@@ -197,8 +197,10 @@ def test_no_typed_step_makes_the_replay_raise() -> None:
         rng = random.Random(f"typed|{seed}")
         problem = random_problem(rng, "entails")
         body = random_body(rng, problem, 30)
-        state = Entails(problem)
+        state = Entails(problem, 2)
         for step in body[:-1]:
+            told = state.bare(step)
+            assert told is None or state.step_of(told) == step
             findings += state.play(step) is not None
         findings += state.answer(body[-1][1]) is not None
         implied = state.implied()
@@ -226,10 +228,10 @@ def test_counter_models_are_those_of_the_truth_table() -> None:
     assert min(refuted.values()) > 50
 
 
-@pytest.mark.parametrize("strategy", [0, 1, 2])
-def test_nothing_is_foreseen(strategy: int) -> None:
+@pytest.mark.parametrize("strategy", [0, 1])
+def test_nothing_is_foreseen_before_strategy_2(strategy: int) -> None:
     state = Entails(read_problem("(entails (given (or c0 c1) c0) (not c1))"), strategy)
     for step in [("try", "true", "true"), ("val", ("not", "c1"), "false")]:
-        assert state.expects() is None
+        assert state.expects() == ()
         assert state.bare(step) is None
         assert state.play(step) is None

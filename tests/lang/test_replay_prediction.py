@@ -33,7 +33,8 @@ def _follow(state: replay.State, problem: Problem) -> list[Any]:
     """The body that prediction gives, with results by the judge's arithmetic."""
     steps: list[Any] = []
     slots = {"eval": 1, "mod": 1, "run": 1}.get(problem.kind, 2)
-    while (types := state.expects()) is not None:
+    while ways := state.expects():
+        (types,) = ways
         head = state.step_of(tuple([0] * len(types)))[: -len(types)]
         assert len(types) == slots
         if problem.kind == "run":
@@ -92,7 +93,7 @@ def test_the_worked_examples_are_foreseen_as_their_codes_say(example: dict[str, 
     for strategy in (1, 2):
         state = replay.start(problem, strategy)
         foreseen = [_played(state, step) for step in body[:-1]]
-        assert all(foreseen) is (problem.kind != "entails")
+        assert all(foreseen) is (strategy == 2 or problem.kind != "entails")
         assert (state.implied() == body[-1][1]) is ("qed!" in example["codes"])
 
 
@@ -121,28 +122,43 @@ def _played(state: replay.State, step: Any) -> bool:
         ("(run (pipe (fold (add x0 x1) 5)) (list 2 1))", ("l-fold", 2)),
         ("(run (pipe (fold (add x0 x1) 5)) (list))", None),
         ("(solve (eqn (add (scale 5 x0) 2) x0))", ("sub-both", "x0")),
-        ("(solve (eqn 7 (scale 2 x0)))", ("sub-both", ("scale", 2, "x0"))),
         ("(solve (eqn 7 (add (scale 2 x0) 3)))", ("sub-both", ("scale", 2, "x0"))),
         ("(solve (eqn (add (scale 5 x0) 2) 3))", ("sub-both", 2)),
         ("(solve (eqn (add x0 (frac 1 2)) 3))", ("sub-both", ("frac", 1, 2))),
         ("(solve (eqn (scale -5 x0) 3))", ("div-both", -5)),
         ("(solve (eqn x0 3))", None),
         ("(solve (eqn 3 4))", None),
-        ("(entails (given c0) c0)", None),
-        ("(follows (given (no c0 c1)) (no c0 c1))", None),
     ],
 )
 def test_the_first_step_foreseen_is_the_strategys(text: str, head: Any) -> None:
     problem = read_problem(text)
     for strategy in (1, 2):
         state = replay.start(problem, strategy)
-        types = state.expects()
         if head is None:
-            assert types is None
+            assert state.expects() == ()
         else:
-            assert types is not None
+            (types,) = state.expects()
             assert state.step_of(tuple([7] * len(types)))[: len(head)] == head
-    assert replay.start(problem, 0).expects() is None
+    assert replay.start(problem, 0).expects() == ()
+
+
+@pytest.mark.parametrize(
+    ("equation", "head"),
+    [
+        ("(eqn 7 (scale 2 x0))", ("swap",)),
+        ("(eqn 7 x0)", ("swap",)),
+        ("(eqn (frac 1 2) (scale (frac -1 3) x0))", ("swap",)),
+        ("(eqn 0 (scale 2 x0))", ("swap",)),
+        ("(eqn (scale 5 x0) (scale 2 x0))", ("sub-both", ("scale", 2, "x0"))),
+        ("(eqn 7 (add (scale 2 x0) 3))", ("sub-both", ("scale", 2, "x0"))),
+    ],
+)
+def test_only_a_number_alone_changes_places_and_only_with_x0_alone(
+    equation: str, head: Any
+) -> None:
+    problem = read_problem(f"(solve {equation})")
+    assert replay.start(problem, 2).step_of((7,))[: len(head)] == head
+    assert replay.start(problem, 1).step_of((7,))[0] == "sub-both"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +169,7 @@ def test_the_first_step_foreseen_is_the_strategys(text: str, head: Any) -> None:
         ("(eqn (add x0 0) 4)", (1, 0), "(eqn x0 4)"),
         ("(eqn (scale 1 x0) 4)", (1, 0), "(eqn x0 4)"),
         ("(eqn (scale 0 x0) 4)", (0, 0), "(eqn 0 4)"),
-        ("(eqn (scale 2 (scale 2 x0)) 4)", (9, 8), "(eqn (add (scale 9 x0) 8) 4)"),
+        ("(eqn (scale 2 1) 4)", (9, 8), "(eqn (add (scale 9 x0) 8) 4)"),
         ("(eqn (add x0 1 2) 4)", (1, ("frac", 1, 2)), "(eqn (add x0 (frac 1 2)) 4)"),
         ("(eqn x0 (add 1 2))", (0, 3), "(eqn x0 3)"),
         ("(eqn (sub 1 2) (add x0 x0))", (0, -1, 2, 0), "(eqn -1 (scale 2 x0))"),
@@ -163,9 +179,9 @@ def test_strategy_2_foresees_how_a_side_is_collected(
     equation: str, numbers: tuple[Any, ...], result: str
 ) -> None:
     problem = read_problem(f"(solve {equation})")
-    assert replay.start(problem, 1).expects() is None
+    assert replay.start(problem, 1).expects() == ()
     state = replay.start(problem, 2)
-    assert state.expects() == ("Num",) * len(numbers)
+    assert state.expects() == (("Num",) * len(numbers),)
     step = state.step_of(numbers)
     assert step == ("expand", read_problem(f"(solve {result})").term[1])
     assert state.bare(step) == numbers
@@ -192,7 +208,7 @@ def test_an_equation_foreseen_is_spelled_by_its_one_new_number(
 ) -> None:
     problem = read_problem(f"(solve {equation})")
     state = replay.start(problem, 1)
-    assert state.expects() == ("Num",)
+    assert state.expects() == (("Num",),)
     step = state.step_of((number,))
     assert step[2] == read_problem(f"(solve {result})").term[1]
     assert state.bare(step) == (number,)
@@ -250,6 +266,28 @@ def test_a_remainder_grown_too_long_by_wrong_steps_is_not_foreseen() -> None:
     state = replay.start(problem, 2)
     state.play(("long-div", 95, 7))
     state.play(("d-div", 9, 7, 1, 10**64 - 1))
-    assert state.expects() is None
+    assert state.expects() == ()
     assert state.play(("d-div", 25, 7, 3, 4)) is not None
-    assert state.expects() == ("Int", "Int"), "the block is closed, and the state has stayed"
+    assert state.expects() == (("Int",),), "the block is closed, and the state has stayed"
+
+
+LOGICS = ["(entails (given c0) c0)", "(follows (given (no c0 c1)) (no c0 c1))"]
+
+
+@pytest.mark.parametrize("text", LOGICS)
+def test_steps_of_the_logics_are_told_by_strategy_2_alone(text: str) -> None:
+    problem = read_problem(text)
+    for strategy in (0, 1):
+        assert replay.start(problem, strategy).expects() == ()
+    state = replay.start(problem, 2)
+    told = "Cited" if problem.kind == "entails" else "Line"
+    assert state.expects()[0] == (told,)
+    assert state.bare(state.step_of(("l1",))) == ("l1",)
+
+
+@pytest.mark.parametrize(("text", "slots"), [("(gcd 9 6)", 2), ("(factor 9)", 2), ("(eval 9)", 0)])
+def test_strategy_2_leaves_out_one_of_two_results(text: str, slots: int) -> None:
+    problem = read_problem(text)
+    ways = (("Int",) * slots,) if slots else ()
+    assert replay.start(problem, 1).expects() == ways
+    assert replay.start(problem, 2).expects() == ((("Int",),) if slots else ())

@@ -25,8 +25,14 @@ from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.deduction import DEDUCTIONS
 from regime3.lang.replay.finding import Finding, shown
 from regime3.lang.replay.inferences import Inferences, forms_of
-from regime3.lang.signature import CONSTANTS_MAX, LINES_MAX, Slots
-from regime3.lang.terms import Term
+from regime3.lang.signature import (
+    CONSTANTS_MAX,
+    DEPTH_MAX,
+    LINES_MAX,
+    PROBLEM_NODES_MAX,
+    Slots,
+)
+from regime3.lang.terms import Term, size
 
 CLOSING: Final = frozenset({"imp-i", "raa"})
 """The rules that close a box."""
@@ -172,8 +178,8 @@ class Entails:
             return None
         if rule == "assume":
             # The last line has no code for a line so far back.
-            is_short = len(self._lines) + 1 < LINES_MAX
-            return ("l0",) if is_short and self._inferences.of_goal() == step else None
+            is_near = len(self._lines) + 1 < LINES_MAX
+            return ("l0",) if is_near and self.step_of(("l0",)) == step else None
         if rule in ("try", "val"):
             told = self._values_of(rule, tuple(parts))
             return told if told and self.step_of(told) == step else None
@@ -198,10 +204,15 @@ class Entails:
         if first in ("true", "false"):
             return self._valuing(results)
         if first == "l0":
-            return self._inferences.of_goal()
+            step = self._inferences.of_goal()
+            return step if _can_be_written(step) else ("assume", self._goal)
         said = self._visible(first)
+        if said is not None:
+            step = self._inferences.of(first, said)
+            if _can_be_written(step):
+                return step
         # Where nothing may be cited there is no right step: this one is refused like any other.
-        return ("efq", first, "false") if said is None else self._inferences.of(first, said)
+        return ("efq", first, "false")
 
     def _valuing(self, values: tuple[Any, ...]) -> Step:
         if self._unvalued:
@@ -255,6 +266,15 @@ class Entails:
         if holds(self._goal, values):
             return Finding(f"{shown(self._goal)} false", shown(term))
         return None
+
+
+def _can_be_written(step: Step) -> bool:
+    """Whether the step keeps to the limits: its result may be a line and something around it."""
+    return size(step) <= PROBLEM_NODES_MAX and _depth(step) <= DEPTH_MAX
+
+
+def _depth(term: Any) -> int:
+    return 1 + max(map(_depth, term[1:])) if term.__class__ is tuple else 0
 
 
 def holds(proposition: Any, values: tuple[Any, ...]) -> bool:

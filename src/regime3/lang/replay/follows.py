@@ -20,7 +20,7 @@ from typing import Any, Final
 from regime3.lang.canon import make
 from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.finding import Finding, shown
-from regime3.lang.signature import Slots
+from regime3.lang.signature import CONSTANTS_MAX, Slots
 from regime3.lang.terms import Term
 
 Pattern = tuple[str, str, str]
@@ -120,7 +120,9 @@ class Follows:
                 for form, lower, upper in self._premises:
                     if form == "all" and lower == each and upper not in classes:
                         classes.append(upper)
-            found = self._closures[begin] = ("elem", *classes)
+            # One that names a class twice may grow too long to be written.
+            closed = begin if len(classes) > CONSTANTS_MAX else classes
+            found = self._closures[begin] = ("elem", *closed)
         return found
 
     def _told_model(self, answer: Any) -> tuple[Term, ...] | None:

@@ -26,12 +26,16 @@ _FACTOR_MAX: Final = 10**DIGITS_MAX
 
 
 def gathered(equation: Any) -> tuple[tuple[Any, ...], Any] | None:
-    """The rule with its operand and the equation it makes, or None: no bracket, no fraction."""
+    """The rule with its operand and the equation it makes, or None: no bracket, no fraction, or
+    fractions with a common denominator too long to be written."""
     sides = equation[1:]
-    common = lcm(*[factor.denominator for side in sides for factor, _ in pieces(side)])
+    common = 1
+    for side in sides:
+        for factor, _ in pieces(side):
+            common = lcm(common, factor.denominator)
+            if common >= _FACTOR_MAX:
+                return None
     if common > 1:
-        if common >= _FACTOR_MAX:
-            return None
         return ("mul-both", common), ("eqn", *[_times(side, common) for side in sides])
     if any(map(_is_bracketed, sides)):
         return ("expand",), ("eqn", *map(_multiplied_out, sides))
@@ -80,6 +84,13 @@ def _sum(summands: list[Piece]) -> Term:
 
 
 # ------------------------------------------------------------------------------ numbers of a side
+
+
+def places_in(shape: Any) -> int:
+    """How many numbers a term has."""
+    if shape.__class__ is not tuple:
+        return int(is_literal(shape))
+    return 1 if shape[0] == "frac" else sum(map(places_in, shape[1:]))
 
 
 def numbers_in(shape: Any, term: Any) -> tuple[Term, ...] | None:

@@ -17,7 +17,8 @@ from typing import Any, Final, Protocol
 from regime3.lang.canon import canonical
 from regime3.lang.replay import gather, linear
 from regime3.lang.replay.state import Head
-from regime3.lang.terms import Term, is_literal
+from regime3.lang.signature import PROBLEM_NODES_MAX
+from regime3.lang.terms import Term, is_literal, size
 
 NUMBERS_MAX: Final = 32
 """An equation with more new numbers than that is spelled."""
@@ -70,7 +71,11 @@ def _gathering(equation: Any, left: Any, right: Any) -> Plan | None:
     head, shape = found
     sides = tuple([side for side in (1, 2) if shape[side] != equation[side]])
     plan = Shaped(head, equation, shape, sides)
-    return plan if 0 < plan.count <= NUMBERS_MAX else None
+    if not 0 < plan.count <= NUMBERS_MAX:
+        return None
+    # Wherever a number is to come, a fraction may: two more nodes.
+    nodes = size((*head, shape)) + 2 * plan.count
+    return plan if nodes <= PROBLEM_NODES_MAX else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +163,7 @@ class Shaped:
         self.head, self.before, self.sides = head, before, sides
         self.shape = shape
         """The equation that is right; of its numbers only the places are used."""
-        self.count = len(self.numbers(shape) or ())
+        self.count = sum(gather.places_in(shape[side]) for side in sides)
 
     def equation(self, numbers: Numbers) -> Any:
         """The shape with these numbers, canonical."""

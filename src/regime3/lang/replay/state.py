@@ -51,7 +51,7 @@ class State(Protocol):
         ...
 
     def step_of(self, results: tuple[Term, ...]) -> Step:
-        """The foreseen step with these results. Only where `expects` is not None."""
+        """The foreseen step with these results. Only where `expects` names a way."""
         ...
 
     def implied(self) -> Term | None:
