@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from regime3.bench import codec, regimes
 from regime3.bench.arm import Arm, Levels, judge
 from regime3.bench.forms.coded import LearnedSexpr, turned
 from regime3.bench.forms.form import Form, ResultsOnly, text_ids
-from regime3.bench.swap import swap_test
+from regime3.bench.swap import _swap, swap_test
 from regime3.cli.app import app
 from regime3.lang.codes import CODE
 from regime3.model import nano_tokenizer
@@ -52,6 +53,28 @@ def test_digits_turn_over_and_back() -> None:
     codes = [CODE[name] for name in ("neg", "D0", "D4", "T1", "A5", "D1", "D2", "T3")]
     wanted = [CODE[name] for name in ("neg", "D1", "D4", "T0", "A5", "D3", "D2", "T1")]
     assert turned(codes) == wanted and turned(wanted) == codes
+
+
+def test_pairs_turn_over_and_back() -> None:
+    least_first = [CODE[name] for name in ("neg", "P45", "P0", "A1", "A2", "N7", "P8", "A9", "D1")]
+    most_first = [CODE[name] for name in ("neg", "P1", "P0", "A45", "A2", "N7", "P9", "A8", "D1")]
+    assert turned(least_first) == most_first and turned(most_first) == least_first
+
+
+def test_any_codes_turn_over_and_back() -> None:
+    draw = random.Random("turned")
+    ends = [CODE[name] for name in ("D1", "D2", "T3", "T4", "P5", "P6", "A7", "A8", "N9", "neg")]
+    for _ in range(500):
+        codes = draw.choices(ends, k=12)
+        assert turned(turned(codes)) == codes
+
+
+def test_the_swap_keeps_each_class_to_itself() -> None:
+    names = ("A5", "D5", "T5", "P5", "N5")
+    ids = [nano_tokenizer.TEXT_VOCABULARY + CODE[name] for name in names] * 50
+    for name, before, after in zip(names * 50, ids, _swap(ids, 0, random.Random(0)), strict=True):
+        same = [code for other, code in CODE.items() if other[0] == name[0] and other[1:].isdigit()]
+        assert after - text in same and before - text in same
 
 
 def test_learned_tokens_make_s_expressions_shorter(forms: dict[str, Form]) -> None:

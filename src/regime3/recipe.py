@@ -31,7 +31,7 @@ SETTINGS = {
     "train.window_rows_max": 64,
 }
 ROWS = 4000
-FILES = 18
+FILES = 36
 LEVELS_MAX = 10
 LINE_S = 15.0
 
@@ -45,7 +45,7 @@ class Part:
     learning_rate: float
 
 
-PARTS = (Part("main", FILES, 2e-3), Part("cool", 2, 6e-4), Part("cold", 2, 1.5e-4))
+PARTS = (Part("main", FILES, 2e-3), Part("cool", 3, 6e-4), Part("cold", 3, 1.5e-4))
 
 
 def train(root: Path, rows: int, tell: Callable[[str], None]) -> None:

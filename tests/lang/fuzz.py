@@ -298,13 +298,16 @@ def _books(rng: random.Random) -> list[codebook.Codebook]:
     """Every strategy and option without macros, some with random macros, and the shipped one."""
     flags = (False, True)
     books = [
-        codebook.bare(strategy, atoms=atoms, references=references, pairs=pairs)
+        codebook.bare(
+            strategy, atoms=atoms, references=references, pairs=pairs, negatives=negatives
+        )
         for strategy in range(codebook.STRATEGY_MAX + 1)
         for atoms in flags
         for references in flags
         for pairs in flags[: 1 + atoms]
+        for negatives in flags[: 1 + atoms]
     ]
-    grown = [book.with_macros(random_macros(rng, rng.choice([3, 40, 116])), "") for book in books]
+    grown = [book.with_macros(random_macros(rng, rng.choice([3, 40, 56])), "") for book in books]
     return [*books, *grown, codebook.shipped()]
 
 

@@ -55,6 +55,12 @@ def books() -> dict[str, Codebook]:
         "pairs": codebook.bare(2, pairs=True),
         "pairs alone": codebook.bare(0, references=False, pairs=True),
         "pairs with macros": codebook.bare(2, pairs=True).with_macros(macros, ""),
+        "negatives": codebook.bare(2, negatives=True),
+        "negatives alone": codebook.bare(0, references=False, negatives=True),
+        "negatives and pairs": codebook.bare(2, pairs=True, negatives=True),
+        "negatives, pairs, macros": codebook.bare(2, pairs=True, negatives=True).with_macros(
+            macros, ""
+        ),
     }
 
 

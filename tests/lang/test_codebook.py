@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regime3.cli.codebook_view import rows_of
 from regime3.errors import InputRefused, LanguageError
 from regime3.lang import codebook, codes, signature
 from regime3.lang.codebook import MACRO_NODES_MAX, Codebook
@@ -47,22 +48,40 @@ def test_the_file_is_canonical_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize("strategy", [0, 1, 2])
 @pytest.mark.parametrize("atoms", [True, False])
 @pytest.mark.parametrize("pairs", [True, False])
+@pytest.mark.parametrize("negatives", [True, False])
 @pytest.mark.parametrize("references", [True, False])
 def test_every_option_survives_the_file(
-    strategy: int, atoms: bool, references: bool, pairs: bool
+    strategy: int, atoms: bool, references: bool, pairs: bool, negatives: bool
 ) -> None:
-    if pairs and not atoms:
-        with pytest.raises(LanguageError, match="options: pairs wants atoms"):
-            codebook.bare(strategy, atoms=atoms, references=references, pairs=pairs)
+    options = {"atoms": atoms, "negatives": negatives, "pairs": pairs, "references": references}
+    if (pairs or negatives) and not atoms:
+        lacking = "pairs" if pairs else "negatives"
+        with pytest.raises(LanguageError, match=f"options: {lacking} wants atoms"):
+            codebook.bare(strategy, **options)
         return
-    book = codebook.bare(strategy, atoms=atoms, references=references, pairs=pairs)
+    book = codebook.bare(strategy, **options)
     assert codebook.read(book.json.encode(), "memory", book.name) == book
-    assert book.options["pairs"] == pairs and json.loads(book.json)["codes"] == list(BASE)
+    assert book.options == options and json.loads(book.json)["codes"] == list(BASE)
 
 
-def test_pairs_make_another_codebook() -> None:
-    assert codebook.bare().name != codebook.bare(pairs=True).name
-    assert not codebook.bare().options["pairs"]
+def test_pairs_and_negatives_make_other_codebooks() -> None:
+    books = [codebook.bare(pairs=p, negatives=n) for p in (True, False) for n in (True, False)]
+    assert len({book.name for book in books}) == 4
+    assert codebook.bare() == books[-1] and not codebook.bare().options["negatives"]
+
+
+def test_options_and_macros_say_which_codes_are_assigned() -> None:
+    base = set(range(FIRST_MACRO))
+    negatives, pairs = set(range(352, 412)), set(range(412, 512))
+    assert codebook.bare().assigned == base
+    assert codebook.bare(negatives=True).assigned == base | negatives
+    assert codebook.bare(pairs=True).assigned == base | pairs
+    book = codebook.bare(pairs=True, negatives=True).with_macros(NESTED, "")
+    assert book.assigned == {*range(FIRST_MACRO + len(NESTED)), *negatives, *pairs}
+    assert [row["code"] for row in rows_of(book, False)][-161:-158] == [
+        f"<E{code}>" for code in (FIRST_MACRO + len(NESTED) - 1, 352, 353)
+    ]
+    assert len(rows_of(book, True)) == len(NESTED)
 
 
 def test_a_codebook_of_another_name_is_refused(tmp_path: Path) -> None:
@@ -89,7 +108,7 @@ def _set(key: str, to: Any) -> Callable[[dict[str, Any]], None]:
 
 
 def _options(**changed: Any) -> dict[str, Any]:
-    return {"atoms": True, "pairs": False, "references": True} | changed
+    return {"atoms": True, "negatives": False, "pairs": False, "references": True} | changed
 
 
 def _swap(value: dict[str, Any]) -> None:
@@ -97,7 +116,7 @@ def _swap(value: dict[str, Any]) -> None:
 
 
 DOUBLING = [(CODE["imp"], 1, CODE["imp"])]
-DOUBLING += [(FIRST_MACRO + n, 0, FIRST_MACRO + n) for n in range(100)]
+DOUBLING += [(FIRST_MACRO + n, 0, FIRST_MACRO + n) for n in range(40)]
 
 TAMPERED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (_macros(*NESTED[1::-1]), r"macros\[0\]: code 296 is not assigned before it"),
@@ -119,7 +138,8 @@ TAMPERED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (_macros((CODE["r-add"], 3, CODE["r-add"])), r"types nowhere"),
     (_macros(NESTED[0], NESTED[0]), r"macros\[1\]: .* stands there twice"),
     (_macros(*DOUBLING), rf"macros\[6\]: more than {MACRO_NODES_MAX} names"),
-    (_macros(*[(CODE["or"], 0, CODE["not"])] * 117), "macros: more than 116"),
+    (_macros(*[(CODE["or"], 0, CODE["not"])] * 57), "macros: more than 56"),
+    (_macros((CODE["scale"], 0, CODE["N5"])), r"code 356 is not assigned before it"),
     (_macros((CODE["scale"], 0, CODE["P5"])), r"code 417 is not assigned before it"),
     (_macros([1, 2]), r"macros\[0\]: must be three integers"),
     (_macros([1, True, 2]), r"macros\[0\]: must be three integers"),
@@ -132,11 +152,16 @@ TAMPERED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (_set("version", "r3/9"), "version: 'r3/9'"),
     (_set("strategy", 3), "strategy: 3 is none"),
     (_set("strategy", True), "strategy: must be of type int"),
-    (_set("options", {"atoms": True}), "options: must be atoms, pairs, references"),
-    (_set("options", {"atoms": True, "references": True}), "true or false; pairs is missing"),
+    (_set("options", {"atoms": True}), "options: must be atoms, negatives, pairs, references"),
+    (
+        _set("options", {"atoms": True, "pairs": False, "references": True}),
+        "true or false; negatives is missing",
+    ),
     (_set("options", _options(atoms=1)), "options: must be"),
     (_set("options", _options(atoms=[])), "options: must be"),
     (_set("options", _options(pairs=None)), "options: must be"),
+    (_set("options", _options(negatives=0)), "options: must be"),
+    (_set("options", _options(atoms=False, negatives=True)), "options: negatives wants atoms"),
     (_set("options", _options(pears=True)), "options: must be"),
     (_set("options", _options(atoms=False, pairs=True)), "options: pairs wants atoms"),
     (_set("corpus", "xyz"), "corpus: 'xyz' is no sha256"),
@@ -218,7 +243,8 @@ def test_expansions_show_what_a_code_stands_for() -> None:
     assert BOOK.expansion(CODE["A56"]) == "56"
     assert BOOK.expansion(CODE["R0"]).endswith("latest first")
     assert BOOK.expansion(CODE["P7"]) == "digits 07, more follow; least first"
-    assert BOOK.expansion(FIRST_MACRO + len(NESTED)) == BOOK.expansion(411) == "reserve"
+    assert BOOK.expansion(CODE["N7"]) == "-7"
+    assert BOOK.expansion(FIRST_MACRO + len(NESTED)) == BOOK.expansion(351) == "reserve"
     assert all(BOOK.expansion(code) for code in range(codes.CODES_MAX))
 
 
@@ -228,7 +254,8 @@ def test_types_say_where_a_code_may_stand() -> None:
     assert BOOK.type_of(CODE["A3"]) == BOOK.type_of(CODE["neg"]) == "Int"
     assert BOOK.type_of(CODE["B3"]) == "Line"
     assert BOOK.type_of(CODE["P0"]) == BOOK.type_of(CODE["P99"]) == "Int"
-    assert BOOK.type_of(411) == BOOK.type_of(512) == ""
+    assert BOOK.type_of(CODE["N1"]) == BOOK.type_of(CODE["N60"]) == "Int"
+    assert BOOK.type_of(351) == BOOK.type_of(512) == ""
 
 
 def test_open_slots_keep_reading_order() -> None:

@@ -39,10 +39,16 @@ def test_the_base_codes_are_those_of_the_specification_in_its_order() -> None:
 
 def test_pairs_are_the_last_codes_of_all() -> None:
     assert (CODE["P0"], CODE["P99"], CODES_MAX) == (412, 511, 512)
-    assert codes.MACROS_MAX == 116 and CODE["P0"] == FIRST_MACRO + codes.MACROS_MAX
-    assert codes.names_text([411, 412, 511]) == "M115 P0 P99"
     assert not {CODE["P0"], CODE["P99"]} & set(range(len(FORMS)))
     assert codes.MEANINGS[CODE["P7"]].startswith("digits 07, more follow")
+
+
+def test_negatives_come_after_the_macros_and_before_the_pairs() -> None:
+    assert (CODE["N1"], CODE["N60"]) == (352, 411) and "N0" not in CODE
+    assert codes.MACROS_MAX == 56 and codes.MACRO_END == FIRST_MACRO + codes.MACROS_MAX == 352
+    assert codes.names_text([351, 352, 411, 412, 511]) == "M55 N1 N60 P0 P99"
+    assert codes.MEANINGS[CODE["N7"]] == "-7"
+    assert len(CODE) == len(set(CODE.values())) == 296 + 60 + 100
 
 
 @settings(deadline=None)
@@ -67,7 +73,10 @@ def test_tokens_and_names_mix_with_or_without_blanks() -> None:
         ("<<E001>", 0),
         ("<E001", 0),
         ("<E٠٠١>", 0),
-        ("M116", 0),
+        ("M56", 0),
+        ("N0", 0),
+        ("N61", 0),
+        ("N1 N01", 3),
         ("P100", 0),
         ("A1 P00", 3),
         ("M00", 0),
@@ -82,7 +91,7 @@ def test_what_is_no_code_is_refused_with_its_place(text: str, place: int) -> Non
 
 
 @settings(deadline=None)
-@given(st.text(alphabet="<E01 5>AMPqed!-\n"))
+@given(st.text(alphabet="<E01 5>AMNPqed!-\n"))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         found = codes.read_tokens(text)

@@ -237,7 +237,7 @@ def test_some_codes_are_never_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(macros, "MACROS_MAX", macros.RESERVE + 2)
     text = "(dn l1 (not (not c0))) (assume (imp (not c0) c1)) (qed (counter))"
     assert len(learned(text, 60, 40)) == 1
-    assert codes.MACROS_MAX - 16 == 100
+    assert codes.MACROS_MAX - 16 == 40
 
 
 def test_macros_shorten_the_worked_proof() -> None:

@@ -46,7 +46,9 @@ def test_every_choice_decodes_to_a_typed_body_within_any_budget(
         assert body_of(problem, body) == body
 
 
-@pytest.mark.parametrize("name", ["with macros", "pairs with macros"])
+@pytest.mark.parametrize(
+    "name", ["with macros", "pairs with macros", "negatives", "negatives, pairs, macros"]
+)
 def test_the_mask_allows_what_unpacking_reads_and_nothing_else(problem: Problem, name: str) -> None:
     """At places of random bodies each of the 512 codes is asked for."""
     book = BOOKS[name]
@@ -263,6 +265,70 @@ def test_pairs_spell_what_a_mask_must_know() -> None:
     wrong = [top for top in range(1, 100) if gcd(105, 7 + 100 * top) > 1]
     assert wrong and not any(row.mask()[CODE[f"A{top}"]] for top in [0, *wrong])
     assert row.mask()[CODE["A1"]]
+
+
+def _signs(row: Constrainer) -> set[str]:
+    """What the mask allows of the codes that only negative integers need."""
+    names = {names_text([int(code)]) for code in np.flatnonzero(row.mask())}
+    return {name for name in names if name == "neg" or name[0] == "N"}
+
+
+@pytest.mark.parametrize("name", ["negatives", "negatives alone", "negatives and pairs"])
+def test_after_neg_comes_only_what_is_no_code_of_its_own(name: str) -> None:
+    negatives = {f"N{number}" for number in range(1, 61)}
+    row = Constrainer(read_problem("(eval (div 9 6))"), BOOKS[name], 2000)
+    for code in read_tokens("r-add"):
+        row.advance(code)
+    assert _signs(row) == {"neg", *negatives}
+    row.advance(CODE["neg"])
+    digits = "P" if BOOKS[name].options["pairs"] else "D"
+    count = 100 if digits == "P" else 10
+    allowed = [CODE[f"A{number}"] for number in range(61, 100)]
+    allowed += [CODE[f"{digits}{digit}"] for digit in range(count)]
+    assert np.flatnonzero(row.mask()).tolist() == sorted(allowed)
+    for code in read_tokens("A61 A1 frac"):
+        row.advance(code)
+    assert _signs(row) == {"neg", *negatives}, "a numerator may be negative"
+    row.advance(CODE["N30"])
+    mask = row.mask()
+    assert not _signs(row), "no denominator is negative"
+    assert [n for n in range(100) if mask[CODE[f"A{n}"]]] == [
+        n for n in range(2, 100) if gcd(30, n) == 1
+    ]
+
+
+def test_negatives_of_one_code_enter_no_history() -> None:
+    row = Constrainer(read_problem("(gcd 462 147)"), BOOKS["negatives and pairs"], 200)
+    for code in read_tokens("long-div N5 N60 neg A61 qed"):
+        row.advance(code)
+    assert row._recent == [462, 147, -61]
+    assert row.mask()[CODE["R2"]] and not row.mask()[CODE["R3"]]
+
+
+def test_lists_of_negatives_are_told_without_being_read() -> None:
+    """What a bare list says is known from its codes: the replay goes on with it."""
+    problem = read_problem("(run (pipe (map (sub x0 50)) sort) (list 3 -70 700))")
+    body = read_body(
+        problem,
+        "(l-map (list -47 -120 650)) (l-sort (list -120 -47 650)) (qed (list -120 -47 650))",
+    )
+    for name, book in BOOKS.items():
+        codes = Packer(book).pack(problem, body)
+        row = Constrainer(problem, book, len(codes) + 6)
+        for code in codes:
+            row.advance(code)
+        assert row.done and Unpacker(book).unpack(problem, codes) == body, name
+
+
+def test_a_numerator_of_one_negative_code_leaves_room_for_its_denominator() -> None:
+    """-30 is prime to a number of one code; -2 to -60 all are, so nothing is excluded."""
+    row = Constrainer(read_problem("(eval (div 9 6))"), BOOKS["negatives and pairs"], 4)
+    for code in read_tokens("qed frac"):
+        row.advance(code)
+    assert row.budget_left == 2 and {f"N{number}" for number in range(1, 61)} == _signs(row)
+    for code in read_tokens("N30 A7"):
+        row.advance(code)
+    assert row.done
 
 
 def test_a_code_that_the_mask_excludes_is_refused() -> None:

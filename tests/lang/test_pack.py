@@ -28,14 +28,20 @@ BOOKS: list[Codebook] = [
     codebook.bare(2, atoms=False),
     codebook.bare(1, references=False),
     codebook.bare(0, atoms=False, references=False),
-    codebook.bare(2).with_macros(random_macros(random.Random("macros a"), 100), ""),
-    codebook.bare(0, atoms=False).with_macros(random_macros(random.Random("macros b"), 60), ""),
+    codebook.bare(2).with_macros(random_macros(random.Random("macros a"), 50), ""),
+    codebook.bare(0, atoms=False).with_macros(random_macros(random.Random("macros b"), 40), ""),
     codebook.bare(2, pairs=True),
     codebook.bare(0, references=False, pairs=True),
-    codebook.bare(2, pairs=True).with_macros(random_macros(random.Random("macros c"), 116), ""),
+    codebook.bare(2, pairs=True).with_macros(random_macros(random.Random("macros c"), 56), ""),
+    codebook.bare(2, negatives=True),
+    codebook.bare(0, references=False, pairs=True, negatives=True),
+    codebook.bare(2, pairs=True, negatives=True).with_macros(
+        random_macros(random.Random("macros d"), 56), ""
+    ),
 ]
 PLAIN, SPELLED = BOOKS[1], BOOKS[0]
 PAIRED = codebook.bare(0, pairs=True)
+SIGNED = codebook.bare(0, pairs=True, negatives=True)
 GCD = read_problem("(gcd 462 147)")
 LOGIC = read_problem("(entails (given (or c0 c1) (not c1)) c0)")
 CLASSES = read_problem("(follows (given (no c0 c1) (all c2 c0)) (some-not c2 c1))")
@@ -65,14 +71,8 @@ def assert_survives(problem: Problem, body: Body, book: Codebook) -> list[int]:
     """The body comes back from its codes, as the very same steps."""
     packed = pack(problem, body, book)
     assert unpack(problem, packed, book) == body
-    assert set(packed) <= set(_assigned(book))
+    assert set(packed) <= book.assigned
     return packed
-
-
-def _assigned(book: Codebook) -> list[int]:
-    """The codes that may stand somewhere, at most."""
-    pairs = range(codes.PAIR, CODES_MAX if book.options["pairs"] else codes.PAIR)
-    return [*range(codes.FIRST_MACRO + len(book.macros)), *pairs]
 
 
 def assert_refused(problem: Problem, packed: list[int], book: Codebook) -> int:
@@ -171,7 +171,7 @@ def test_walks_through_the_grammar_are_typed_bodies(seed: int, book: Codebook) -
     rng = random.Random(seed)
     problem = random_problem(rng)
     walked: list[int] = []
-    assigned = _assigned(book)
+    assigned = sorted(book.assigned)
     for _ in range(60):
         code = rng.choice(assigned)
         try:
@@ -270,6 +270,7 @@ REFUSED_IN_PAIRS = [
     ("qed P1 neg", 2, "a pair must stand here"),
     ("qed P1 end", 2, "a pair must stand here"),
     ("qed P1 <E411>", 2, "does not assign it"),
+    ("qed N5", 1, "does not assign it"),
     ("qed neg D1 D2 T3", 2, "an atom or pairs must follow neg"),
     ("qed neg T5", 2, "an atom or pairs must follow neg"),
     ("qed neg neg P1 A1", 2, "an atom or pairs must follow neg"),
@@ -293,6 +294,43 @@ def test_pairs_have_one_spelling_and_others_are_refused_at_their_place(
     with pytest.raises(LanguageError, match=reason) as refused:
         unpack(GCD, text, PAIRED)
     assert refused.value.position == place
+
+
+REFUSED_WITH_NEGATIVES = [
+    ("qed neg A1", 2, "-1 is one code N1"),
+    ("qed neg A5", 2, "-5 is one code N5"),
+    ("qed neg A60", 2, "-60 is one code N60"),
+    ("qed frac neg A5 A7", 3, "-5 is one code N5"),
+    ("qed neg A0", 2, "zero has no sign"),
+    ("qed neg N5", 2, "an atom or pairs must follow neg"),
+    ("qed neg neg A61", 2, "an atom or pairs must follow neg"),
+    ("qed neg P1 A0", 3, "the highest pair of a number is never 0"),
+    ("qed P1 N1", 2, "a pair must stand here"),
+    ("qed neg P1 N1", 3, "a pair must stand here"),
+    ("qed D1 D2 T3", 1, "digits go in pairs here"),
+    ("qed <E351>", 1, "does not assign it"),
+    ("N5", 0, "a rule of gcd or an answer must stand here"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "reason"), REFUSED_WITH_NEGATIVES)
+def test_negatives_have_one_spelling_and_others_are_refused_at_their_place(
+    text: str, place: int, reason: str
+) -> None:
+    problem = read_problem("(eval (div 9 7))") if "frac" in text else GCD
+    with pytest.raises(LanguageError, match=reason) as refused:
+        unpack(problem, text, SIGNED)
+    assert refused.value.position == place
+
+
+def test_negatives_are_one_code_in_every_spelling_that_has_atoms() -> None:
+    digits = codebook.bare(1, negatives=True)
+    assert unpack(GCD, "qed neg D1 D2 T3", digits) == (("qed", -321),)
+    assert assert_refused(GCD, read_tokens("qed neg A5"), digits) == 2
+    assert assert_refused(GCD, read_tokens("qed P1 A1"), digits) == 1
+    assert unpack(GCD, "qed neg A61", digits) == unpack(GCD, "qed neg A61", SIGNED)
+    for number in range(1, 61):
+        assert unpack(GCD, f"qed N{number}", SIGNED) == (("qed", -number),)
 
 
 def test_codes_that_are_no_codes_are_refused() -> None:
@@ -444,6 +482,7 @@ def test_fractions_feed_references_too() -> None:
     assert codes.names_text(pack(problem, body, SPELLED)) == "qed frac D0 D0 T5 D7 D2 T1"
     body = body_of(problem, [("qed", ("frac", -3, 128))])
     assert codes.names_text(pack(problem, body, SPELLED)) == "qed frac neg A3 R1"
+    assert codes.names_text(pack(problem, body, SIGNED)) == "qed frac N3 R0"
 
 
 def test_integers_that_prediction_leaves_out_do_not_feed_references() -> None:
@@ -479,10 +518,24 @@ def test_pairs_come_least_first_and_the_highest_is_an_atom() -> None:
     assert unpack(GCD, "r-divmod P62 A4 A1 A2 A3 qed A0", PAIRED)[0][1] == 462
 
 
+def test_integers_a_little_below_zero_are_one_code_and_no_references() -> None:
+    assert _integers([-1, -60], book=SIGNED) == "N1 N60"
+    assert _integers([-7, -7], book=SIGNED) == "N7 N7"
+    assert _integers([-61, -99, -100, -61], book=SIGNED) == "neg A61 neg A99 neg P0 A1 R2"
+    assert _integers([-5, 500, -5, 500], book=SIGNED) == "N5 P0 A5 N5 R0"
+    digits = codebook.bare(0, negatives=True)
+    assert _integers([-60, -61, -100, -61], book=digits) == "N60 neg A61 neg D0 D0 T1 R1"
+    lists = read_problem("(run (pipe sort) (list -5 300 -61 -60 -61))")
+    body = body_of(lists, [("qed", ("list", -61, -60, -5, 300))])
+    assert codes.names_text(assert_survives(lists, body, SIGNED)) == "qed list R0 N60 N5 R1 end"
+
+
 @settings(max_examples=200, deadline=None)
 @given(number=st.integers(-signature.INTEGER_MAX, signature.INTEGER_MAX), size=st.integers(1, 64))
 def test_every_integer_comes_back_from_pairs(number: int, size: int) -> None:
     number = number % 10**size * (-1 if number < 0 else 1)
-    packed = assert_survives(GCD, (("qed", number),), BOOKS[-2])
+    packed = assert_survives(GCD, (("qed", number),), BOOKS[9])
     digits = len(str(abs(number)))
     assert len(packed) == 1 + (number < 0) + max(1, -(-digits // 2))
+    signed = assert_survives(GCD, (("qed", number),), BOOKS[12])
+    assert len(signed) == len(packed) - (-60 <= number < 0)

@@ -105,6 +105,15 @@ def test_bare_results_in_pairs_are_no_macros() -> None:
     assert answer == codes.token(CODE["qed!"])
 
 
+def test_bare_results_below_zero_are_no_macros() -> None:
+    book = codebook.bare(negatives=True)
+    problem = read_problem("(eval (sub (mul 2 3) 60))")
+    body = read_body(problem, "(r-mul 2 3 6) (r-sub 6 60 -54) (qed -54)")
+    steps, answer = spelled(problem, body, 3, book)
+    assert codes.names_text(read_tokens(steps)) == "A6 N54"
+    assert answer == codes.token(CODE["qed!"])
+
+
 def test_an_answer_alone_has_no_reasoning() -> None:
     problem = read_problem("(gcd 5 0)")
     alone = Sample("numbers", 1, "train", 0, problem, read_body(problem, "(qed 5)"), "?", "0")
