@@ -91,13 +91,16 @@ MODEL: Final = "Model"
 """A type that packing alone has: a counter-model whose elements are told by some of their classes:
 one class alone, `some` with two of them, or `elem` with any."""
 WITNESS: Final = "Witness"
+LONG: Final = "Long"
+"""`end` where a step may begin: what comes next is done the long way, digit by digit."""
 CITED: Final = "Cited"
 """A line, or the goal as the line before the first."""
 TOLD_FORMS: Final[dict[str, dict[str, Slots]]] = {
     MODEL: {"counter": (f"{WITNESS}*",)},
     WITNESS: {"elem": ("G*",), "some": ("G", "G")},
+    LONG: {"end": ()},
 }
-TOLD_TYPES: Final = frozenset({MODEL, WITNESS, CITED})
+TOLD_TYPES: Final = frozenset({MODEL, WITNESS, CITED, LONG})
 TYPE_FORMS: Final = signature.FORMS | TOLD_FORMS
 """TYPE_FORMS[type][name]: as `signature.FORMS`, with those types."""
 CONSTANT_TYPES: Final = signature.CONSTANT_TYPES | {WITNESS}
@@ -131,7 +134,7 @@ and then `end`. Empty for `end`, `qed!` and the codes of integers."""
 
 def _meanings() -> dict[int, str]:
     found = {
-        END: "the last of any number of arguments was before",
+        END: "the last of any number of arguments was before; as a step: the long way",
         NEG: "minus; an atom, digits or pairs follow",
         IMPLIED: "(qed …) with the answer that the state implies",
     }

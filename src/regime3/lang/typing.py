@@ -47,6 +47,7 @@ WORDS = {
     "Bool": "true or false",
     "Elem": "(elem …)",
     "Cited": "a line or the goal",
+    "Long": "end",
     "Model": "a told counter-model",
     "Witness": "a class or (elem …)",
     "Line": "a line (l1, l2, …)",

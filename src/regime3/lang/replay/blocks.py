@@ -104,6 +104,16 @@ class LongDivision(Block):
         self._rest = step[4]
 
 
+OPENINGS: Final = {
+    "r-add": "long-add",
+    "r-mul": "r-split",
+    "r-div": "long-div",
+    "r-divmod": "long-div",
+    "r-mod": "long-div",
+}
+"""By the rule that comes next: the step that does it the long way."""
+
+
 class WithBlocks(Foreseeing):
     """A state in which blocks may be open. A subclass plays all other steps in `_step`."""
 
@@ -138,6 +148,44 @@ class WithBlocks(Foreseeing):
     def _foresee_free(self) -> Head | None:
         """What comes next outside a block."""
         raise NotImplementedError
+
+    def _long_way(self) -> Step | None:
+        """What the step that comes next may be done by instead, digit by digit."""
+        if self._strategy < OPERANDS_IN_BLOCKS or self._block is not None:
+            return None
+        head = self._next()
+        rule = None if head is None else OPENINGS.get(head[0])
+        if head is None or rule not in self._rules:
+            return None
+        operands = self._operands_of(head)
+        if any(each.__class__ is not int or each < 0 for each in operands) or operands[1] == 0:
+            return ("long-add", *operands) if rule == "long-add" and min(operands) == 0 else None
+        if rule == "r-split" and len(str(operands[1]).replace("0", "")) < 2:
+            return None
+        return (rule, *operands)
+
+    def _operands_of(self, head: Head) -> tuple[Any, ...]:
+        """The two numbers of the step that comes next."""
+        return head[1:]
+
+    def expects(self) -> tuple[Slots, ...]:
+        """As ever; or `end`, for the long way."""
+        ways = super().expects()
+        return ways if self._long_way() is None else (*ways, _LONG)
+
+    def bare(self, step: Step) -> tuple[Term, ...] | None:
+        """As ever; `end` tells the step that goes the long way."""
+        if step[0] in _LONG_WAYS and step == self._long_way():
+            return ("end",)
+        return super().bare(step)
+
+    def step_of(self, results: tuple[Any, ...]) -> Step:
+        """As ever, or the step that goes the long way."""
+        if results == ("end",):
+            step = self._long_way()
+            assert step is not None, "no long way is foreseen here"
+            return step
+        return super().step_of(results)
 
     def _outside(self, step: Step) -> Finding:
         return Finding("an open long- block around it", str(step[0]))
