@@ -113,7 +113,7 @@ def _forms() -> tuple[dict[str, Slots], ...]:
             if name in PLUS:
                 forms[PLUS[name]][kind] = (*slots[:2], slots[0], slots[2])
                 slots = slots[:2]
-            forms[RANK[name]][kind] = slots
+            forms[CODE[name]][kind] = slots
     for word, (kind, answer) in STEP_KINDS.items():
         for name, rule in signature.RULES[kind].items():
             forms[RANK[name]][word] = rule.slots

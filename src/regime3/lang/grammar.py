@@ -27,6 +27,7 @@ from regime3.lang.codes import (
     FIRST_MACRO,
     IMPLIED,
     LAST_DIGIT,
+    LONG,
     MACRO_END,
     MODEL,
     NEG,
@@ -47,7 +48,7 @@ class Grammar:
         """By type: every type that a step, or what tells one, may hold."""
         self.steps = self._table(step_type)
         """What may begin a step that is spelled in full."""
-        for told in (CITED, MODEL):
+        for told in (CITED, LONG, MODEL):
             self._table(told)
         self.nodes = _nodes(book)
         """Nodes that each code adds to its step; an integer's come with its last code."""

@@ -30,9 +30,9 @@ _HEADS: Final = {
     for name, code in RANK.items()
 }
 """By name: its code, its code for three arguments or more, and whether it ends in `end`."""
-_ATOMS: Final = {BASE[code]: code for code in [*RANK.values(), *range(CODE["x0"], BACK + 1)]} | {
-    f"l{line}": -line for line in range(signature.LINES_MAX + 1)
-}
+_ATOMS: Final = {
+    BASE[code]: code for code in [*RANK.values(), END, *range(CODE["x0"], BACK + 1)]
+} | {f"l{line}": -line for line in range(signature.LINES_MAX + 1)}
 """Codes of strings; a line as its negative number. `l0` is the goal, where it may be cited."""
 
 

@@ -49,7 +49,8 @@ _CLASSES: Final[Name] = ("classes",)
 """Two slots in one, which is no matter to macros: classes are never in them and come last."""
 
 _TOLD: Final[dict[str, tuple[str, ...]]] = {
-    "eval": ("Num",), "mod": ("Int",), "gcd": ("Int",), "factor": ("Int",), "solve": ("Num",),
+    "eval": ("Num", codes.LONG), "mod": ("Int", codes.LONG), "gcd": ("Int", codes.LONG),
+    "factor": ("Int",), "solve": ("Num",),
     "run": ("Int", "List"), "entails": (codes.CITED, "Bool"), "follows": ("Line", codes.MODEL),
 }  # fmt: skip
 """Terms that may tell a step or an answer in a kind of problem, one at a time."""

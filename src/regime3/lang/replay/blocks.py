@@ -11,11 +11,13 @@ may open, and what its closing step does, is up to the state that holds it. SPEC
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from regime3.lang.problem import Problem, Step
 from regime3.lang.replay.finding import LITERAL_END, Finding, compare, unfit
 from regime3.lang.replay.state import Foreseeing, Head
+from regime3.lang.signature import Slots
+from regime3.lang.terms import Term
 
 OPERANDS_IN_BLOCKS: Final = 2
 """The first strategy that foresees steps inside a block."""
@@ -104,7 +106,8 @@ class LongDivision(Block):
         self._rest = step[4]
 
 
-OPENINGS: Final = {
+_LONG: Final[Slots] = ("Long",)
+_OPENINGS: Final = {
     "r-add": "long-add",
     "r-mul": "r-split",
     "r-div": "long-div",
@@ -112,6 +115,7 @@ OPENINGS: Final = {
     "r-mod": "long-div",
 }
 """By the rule that comes next: the step that does it the long way."""
+_LONG_WAYS: Final = frozenset(_OPENINGS.values())
 
 
 class WithBlocks(Foreseeing):
@@ -154,15 +158,15 @@ class WithBlocks(Foreseeing):
         if self._strategy < OPERANDS_IN_BLOCKS or self._block is not None:
             return None
         head = self._next()
-        rule = None if head is None else OPENINGS.get(head[0])
+        rule = None if head is None else _OPENINGS.get(head[0])
         if head is None or rule not in self._rules:
             return None
-        operands = self._operands_of(head)
-        if any(each.__class__ is not int or each < 0 for each in operands) or operands[1] == 0:
-            return ("long-add", *operands) if rule == "long-add" and min(operands) == 0 else None
-        if rule == "r-split" and len(str(operands[1]).replace("0", "")) < 2:
+        a, b = self._operands_of(head)
+        if a.__class__ is not int or b.__class__ is not int or a < 0 or b < 0:
             return None
-        return (rule, *operands)
+        if rule == "r-split" and len(str(b).replace("0", "")) < 2:
+            return None
+        return None if rule == "long-div" and b == 0 else (rule, a, b)
 
     def _operands_of(self, head: Head) -> tuple[Any, ...]:
         """The two numbers of the step that comes next."""

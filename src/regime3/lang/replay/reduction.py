@@ -179,6 +179,9 @@ class Residues(Reduction):
         number = self._expression.first_outside(self._modulus)
         return super()._foresee_free() if number is None else ("r-mod", number)
 
+    def _operands_of(self, head: Head) -> tuple[Any, ...]:
+        return (head[1], self._modulus) if head[0] == "r-mod" else head[1:]
+
     def implied(self) -> Term | None:
         """The literal that is left if it is a remainder, else None."""
         left = self._expression.literal
