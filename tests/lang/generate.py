@@ -13,6 +13,7 @@ replay's prediction or a rule's pattern, so that states move on and answers are 
 from __future__ import annotations
 
 import random
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -20,8 +21,9 @@ from regime3.lang import codebook, codes, replay, signature
 from regime3.lang.canon import make
 from regime3.lang.codebook import Macro
 from regime3.lang.problem import Body, Problem, Step, body_of, line_of, problem_of, step_of_term
+from regime3.lang.replay.gather import gathered
 from regime3.lang.signature import FORMS, INTEGER_TYPES, KINDS, VARIABLE_TYPES
-from regime3.lang.terms import Term, literal
+from regime3.lang.terms import Term, literal, show, size
 
 DEPTH_USUAL = 4
 
@@ -154,7 +156,34 @@ def random_body(rng: random.Random, problem: Problem, steps_max: int = 8) -> Bod
     implied = state.implied()
     if implied is None or rng.random() < 0.3:
         implied = random_answer(rng, problem)
+        if problem.kind == "follows" and rng.random() < 0.5:
+            model = random_told(rng, codes.MODEL, problem, len(lines) + 1)
+            implied = state.step_of((model,))[1]
     return body_of(problem, [*body, ("qed", implied)])
+
+
+def random_told(rng: random.Random, kind: str, problem: Problem, line: int) -> Term:
+    """A term of a type that tells a step, for the step at this line: types of packing included.
+
+    The goal is cited only where a code reaches it.
+    """
+    constants = problem.constants
+    if kind == codes.CITED:
+        goal_at = 0 if line < signature.LINES_MAX else 1
+        return f"l{rng.randrange(goal_at, line)}"
+    if kind == codes.MODEL:
+        count = rng.choice([0, 1, 2, 3, 3, rng.randint(4, signature.ELEMENTS_MAX)])
+        witnesses = [random_told(rng, codes.WITNESS, problem, line) for _ in range(count)]
+        return ("counter", *witnesses)
+    if kind == codes.WITNESS:
+        one, two = rng.choice(range(constants)), rng.choice(range(constants))
+        if rng.random() < 0.4:
+            return f"c{one}"
+        if one != two and rng.random() < 0.5:
+            return make("some", f"c{one}", f"c{two}")
+        count = rng.choice([0, 1, 2, 3, signature.CONSTANTS_MAX])
+        return ("elem", *[f"c{rng.choice(range(constants))}" for _ in range(count)])
+    return _likely(rng, kind) if kind in ("Num", "Int") else random_term(rng, kind, constants, line)
 
 
 def random_answer(rng: random.Random, problem: Problem) -> Term:
@@ -193,17 +222,32 @@ def _sensible(
     rng: random.Random, problem: Problem, state: Any, lines: list[Term | None]
 ) -> Step | None:
     """A step that prediction or a rule's pattern suggests, or None."""
-    if problem.kind == "entails":
-        return _deduction(rng, problem, lines)
-    if problem.kind == "follows":
-        return _syllogism(rng, lines)
-    kinds = state.expects()
-    if kinds is None:
+    logical = problem.kind in ("entails", "follows")
+    if logical and rng.random() < 0.6:
+        is_proof = problem.kind == "entails"
+        return _deduction(rng, problem, lines) if is_proof else _syllogism(rng, lines)
+    if problem.kind == "solve" and rng.random() < 0.3:
+        return _gathered(lines[-1] if lines else problem.term[1])
+    ways = [way for way in state.expects() if way != (codes.MODEL,)]
+    if not ways:
         return _opening(rng, problem)
-    results = tuple([_likely(rng, kind) for kind in kinds])
-    step: Step = state.step_of(results)
-    right = _results(step[0], step[1 : len(step) - len(kinds)])
-    return step if right is None or rng.random() < 0.3 else state.step_of(right)  # type: ignore[no-any-return]
+    line = len(lines) + 1
+    told = [random_told(rng, kind, problem, line) for kind in rng.choice(ways)]
+    step: Step = state.step_of(tuple(told))
+    if logical:
+        return step
+    operands = len(signature.RULES[problem.kind][str(step[0])].operands)
+    right = _results(step[0], step[1 : 1 + operands])
+    return step if right is None or rng.random() < 0.3 else (*step[: 1 + operands], *right)
+
+
+def _gathered(equation: Any) -> Step | None:
+    """Fractions or brackets gone from an equation, unless a number grows too long."""
+    found = gathered(equation)
+    if found is None or max(map(len, re.findall(r"\d+", show(found[1])))) > signature.DIGITS_MAX:
+        return None
+    step: Step = (*found[0], found[1])
+    return step if size(step) <= signature.PROBLEM_NODES_MAX else None
 
 
 def _likely(rng: random.Random, kind: str) -> Term:
@@ -228,7 +272,7 @@ def _results(rule: str, operands: tuple[Term, ...]) -> tuple[Term, ...] | None:
         a, b = numbers
         found = {"r-add": a + b, "r-sub": a - b, "r-mul": a * b}[rule]
         return (found,) if abs(found) <= signature.INTEGER_MAX else None
-    if rule == "r-divmod" and numbers[1] > 0:
+    if rule in ("r-divmod", "d-div") and numbers[1] > 0:
         return divmod(*numbers)
     if rule == "d-add":
         return (sum(numbers) % 10, sum(numbers) // 10)

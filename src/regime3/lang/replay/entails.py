@@ -185,7 +185,7 @@ class Entails:
             return told if told and self.step_of(told) == step else None
         for line in parts:
             is_line = line.__class__ is str and line[0] == "l"
-            if is_line and self._visible(line) is not None and self.step_of((line,)) == step:
+            if is_line and self.step_of((line,)) == step:
                 return (line,)
         return None
 
