@@ -168,6 +168,8 @@ def random_told(rng: random.Random, kind: str, problem: Problem, line: int) -> T
     The goal is cited only where a code reaches it.
     """
     constants = problem.constants
+    if kind == codes.LONG:
+        return "end"
     if kind == codes.CITED:
         goal_at = 0 if line < signature.LINES_MAX else 1
         return f"l{rng.randrange(goal_at, line)}"

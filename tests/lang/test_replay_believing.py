@@ -22,7 +22,7 @@ def _foreseen(state: replay.State) -> Any:
     ways = state.expects()
     if not ways:
         return None
-    (types,) = ways
+    types = ways[0]
     step = state.step_of((7,) * len(types))
     results = {"l-map": 1, "l-sort": 1, "r-divmod": 2, "f-div": 2, "d-add": 2, "d-div": 2}
     return step[: -results.get(step[0], 1)]
