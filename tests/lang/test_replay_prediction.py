@@ -55,8 +55,10 @@ def right_results(head: Any, problem: Problem) -> tuple[Any, ...]:
         return (numbers[0] % problem.term[2],)
     if rule == "r-sqr":
         return (numbers[0] ** 2 % problem.term[2],)
-    if rule == "r-divmod":
+    if rule in ("r-divmod", "d-div"):
         return divmod(*numbers)
+    if rule == "d-add":
+        return divmod(sum(numbers), 10)[::-1]
     if rule == "f-div":
         prime = next(p for p in range(2, numbers[0] + 1) if numbers[0] % p == 0)
         return prime, numbers[0] // prime
