@@ -114,4 +114,5 @@ def test_steps_and_answers_have_forms_by_problem() -> None:
     assert "gcd>Int" not in FORMS[CODE["r-add"]]
     assert FORMS[CODE["qed"]]["run>Int"] == ("Int",)
     assert FORMS[CODE["qed"]]["run>List"] == ("List",)
-    assert all(not FORMS[CODE[name]] for name in ("end", "neg", "D0", "T9", "R0", "qed!", "A0"))
+    assert FORMS[CODE["end"]] == {"Long": ()}
+    assert all(not FORMS[CODE[name]] for name in ("neg", "D0", "T9", "R0", "qed!", "A0"))

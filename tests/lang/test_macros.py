@@ -221,7 +221,7 @@ def test_what_prediction_leaves_out_is_not_learned_from() -> None:
 
 def test_integers_constants_and_lines_are_never_swallowed() -> None:
     rng = random.Random("protected")
-    problems = [random_problem(rng) for _ in range(400)]
+    problems = [random_problem(rng) for _ in range(600)]
     bodies = [(problem, random_body(rng, problem)) for problem in problems]
     book = codebook.bare(0)
     found = learn(bodies * 3, book)

@@ -15,9 +15,11 @@ import pytest
 
 from regime3.lang import signature
 from regime3.lang.canon import canonical
-from regime3.lang.check import check_text
-from regime3.lang.problem import problem_of, read_problem
+from regime3.lang.check import check, check_text
+from regime3.lang.problem import problem_of, read_body, read_problem, step_of_term
 from regime3.lang.replay.follows import MOODS, Follows, conclusions, contradict
+from regime3.lang.signature import CONSTANTS_MAX
+from regime3.lang.terms import parse
 from tests.lang import judge
 from tests.lang.generate import random_body, random_problem
 
@@ -314,3 +316,130 @@ def test_no_typed_step_makes_the_replay_raise() -> None:
         assert told is None or state.step_of(told) == body[-1]
         findings += state.answer(body[-1][1]) is not None
     assert findings > 120
+
+
+# ---------------------------------------------------------------------- what tells a step
+
+
+@pytest.mark.parametrize(
+    ("premises", "goal", "line", "told"),
+    [
+        ("(all c0 c1)", "(some c0 c1)", "l1", "(sub-all l1 (some c0 c1))"),
+        ("(no c0 c1)", "(some-not c0 c1)", "l1", "(sub-no l1 (some-not c0 c1))"),
+        ("(no c0 c1)", "(some-not c1 c0)", "l1", "(sub-no l1 (some-not c1 c0))"),
+        ("(all c0 c1) (some-not c0 c1)", "(some c0 c1)", "l1", "(sub-all l1 (some c0 c1))"),
+        ("(all c0 c1) (some-not c0 c1)", "(all c2 c3)", "l1", "(absurd l1 l2 (all c2 c3))"),
+        ("(all c0 c1) (some-not c0 c1)", "(all c2 c3)", "l2", "(absurd l1 l2 (all c2 c3))"),
+        ("(some c0 c1) (no c0 c1) (no c0 c1)", "(all c2 c3)", "l1", "(absurd l2 l1 (all c2 c3))"),
+        ("(all c0 c1) (all c1 c2)", "(all c0 c2)", "l1", "(barbara l2 l1 (all c0 c2))"),
+        ("(all c0 c1) (all c1 c2)", "(all c0 c2)", "l2", "(barbara l2 l1 (all c0 c2))"),
+        ("(all c0 c1) (all c1 c2) (all c1 c3)", "(all c0 c2)", "l1",
+         "(barbara l2 l1 (all c0 c2))"),
+        ("(all c0 c1) (all c1 c2) (all c1 c3)", "(all c0 c4)", "l1",
+         "(barbara l3 l1 (all c0 c3))"),
+        ("(all c0 c1) (all c1 c2) (some c0 c3)", "(all c3 c4)", "l1",
+         "(barbara l2 l1 (all c0 c2))"),
+        ("(some c0 c1) (no c1 c2) (all c1 c3)", "(all c3 c4)", "l1",
+         "(darii l3 l1 (some c0 c3))"),
+        ("(all c0 c1)", "(all c1 c0)", "l1", "(sub-all l1 (some c0 c1))"),
+        ("(no c0 c1)", "(all c1 c0)", "l1", "(sub-no l1 (some-not c0 c1))"),
+        ("(no c0 c1) (some-not c0 c1)", "(all c1 c0)", "l1", "(sub-no l1 (some-not c1 c0))"),
+        ("(some c0 c1)", "(all c1 c0)", "l1", "(absurd l1 l1 (all c1 c0))"),
+        ("(all c0 c1) (some c0 c1)", "(all c1 c0)", "l1", "(absurd l1 l1 (all c1 c0))"),
+    ],
+)  # fmt: skip
+def test_a_line_tells_the_step_that_the_list_says(
+    premises: str, goal: str, line: str, told: str
+) -> None:
+    state = Follows(read_problem(f"(follows (given {premises}) {goal})"), 2)
+    step = canonical(parse(told))
+    assert state.step_of((line,)) == step
+    again = state.bare(step)
+    assert again is not None and state.step_of(again) == step
+
+
+def test_the_latest_line_that_is_no_premise_goes_before_what_says_more() -> None:
+    text = "(follows (given (all c0 c1) (all c1 c2) (some c0 c3) (all c3 c4)) (all c2 c4))"
+    state = Follows(read_problem(text), 2)
+    assert state.step_of(("l1",))[0] == "barbara"
+    state.play(("sub-all", "l2", ("some", "c1", "c2")))  # l5
+    state.play(("darii", "l4", "l3", ("some", "c0", "c4")))  # l6
+    assert state.step_of(("l1",)) == ("darii", "l1", "l6", ("some", "c1", "c4"))
+
+
+def test_an_empty_line_tells_a_step_that_is_refused() -> None:
+    state = Follows(read_problem("(follows (given (all c0 c1)) (all c1 c0))"), 2)
+    assert state.play(("sub-no", "l1", ("some-not", "c0", "c1"))) is not None
+    step = ("absurd", "l2", "l2", ("all", "c1", "c0"))
+    assert state.step_of(("l2",)) == step
+    assert state.bare(step) == ("l2",)
+    assert state.play(step) is not None
+
+
+def test_without_lines_only_a_model_is_told() -> None:
+    state = Follows(read_problem("(follows (given) (some c0 c1))"), 2)
+    assert state.expects() == (("Model",),)
+    assert state.bare(("qed", "yes")) is None
+
+
+def _elem(classes: str) -> Any:
+    return ("elem", *classes.split())
+
+
+CLASSES = "(follows (given (all c0 c1) (all c1 c2) (all c3 c2) (some c4 c5)) (all c2 c0))"
+
+
+@pytest.mark.parametrize(
+    ("witness", "element"),
+    [
+        ("c2", "c2"),
+        ("c0", "c0 c1 c2"),
+        ("c3", "c3 c2"),
+        (("some", "c4", "c5"), "c4 c5"),
+        (("some", "c0", "c3"), "c0 c3 c1 c2"),
+        (_elem("c3 c0"), "c3 c0 c2 c1"),
+        (_elem("c5 c4"), "c5 c4"),
+        (_elem("c2 c1"), "c2 c1"),
+        (("some", "c0", "c2"), "c0 c2 c1"),
+        (_elem("c2 c4 c5"), "c2 c4 c5"),
+        (_elem("c2 c4 c0"), "c2 c4 c0 c1"),
+        (_elem("c0 c2 c1 c3"), "c0 c2 c1 c3"),
+        (_elem(""), ""),
+        (_elem("c2 c2"), "c2 c2"),
+        (_elem("c2 c4 c2"), "c2 c4 c2"),
+        (_elem("c0 c0"), "c0 c0 c1 c2"),
+    ],
+)
+def test_a_model_is_told_by_as_few_classes_as_will_do(witness: Any, element: str) -> None:
+    state = Follows(read_problem(CLASSES), 2)
+    answer = ("qed", ("counter", _elem(element), _elem("c2")))
+    told = (("counter", witness, "c2"),)
+    assert state.step_of(told) == answer
+    assert state.bare(answer) == told
+
+
+@pytest.mark.parametrize("element", ["c0", "c0 c1", "c2 c0", "c1 c0", "c4 c0 c2", "c0 c1 c1"])
+def test_a_model_with_an_element_that_leaves_out_a_class_is_spelled(element: str) -> None:
+    state = Follows(read_problem(CLASSES), 2)
+    assert state.bare(("qed", ("counter", _elem("c2"), _elem(element)))) is None
+
+
+def test_a_model_without_elements_is_told_too() -> None:
+    state = Follows(read_problem(CLASSES), 2)
+    assert state.bare(("qed", ("counter",))) == (("counter",),)
+    assert state.step_of((("counter",),)) == ("qed", ("counter",))
+
+
+def test_an_element_told_by_many_classes_has_no_more_than_can_be_written() -> None:
+    chain = [("all", f"c{n}", f"c{n + 1}") for n in range(CONSTANTS_MAX - 1)]
+    problem = problem_of(("follows", ("given", *chain), ("all", "c11", "c0")))
+    state = Follows(problem, 2)
+    every = tuple(f"c{n}" for n in range(CONSTANTS_MAX))
+    assert state.step_of((("counter", "c0"),)) == ("qed", ("counter", ("elem", *every)))
+    assert state.bare(("qed", ("counter", ("elem", *every)))) == (("counter", "c0"),)
+    for begin in (("elem", "c0", "c0"), ("elem", *["c3"] * 12)):
+        answer = state.step_of((("counter", begin),))
+        assert answer == ("qed", ("counter", begin)), "with more classes it could not be written"
+        assert step_of_term(problem, answer, 0) == answer
+        told = state.bare(answer)
+        assert told is not None and state.step_of(told) == answer

@@ -1,4 +1,4 @@
-"""What one cited line, or the goal, tells in `entails`: each rule of SPEC.md, section 5, in order."""
+"""What one cited line, or the goal, tells in `entails`: each rule of SPEC.md, section 5."""
 
 from __future__ import annotations
 

@@ -141,3 +141,50 @@ def test_programs_of_long_products_are_not_slow() -> None:
     text = f"(run (pipe (map (mul {' '.join(['x0'] * 900)}))) (list {' '.join([str(BIG)] * 64)}))"
     steps: list[Any] = [("l-map", ("list", 1))] * (STEPS_MAX - 1)
     assert _seconds(read_problem(text), steps) < BUSY_S_MAX
+
+
+def _told_seconds(problem: Any, steps: list[Any]) -> float:
+    """How long it takes to tell these steps, and all that lines could tell, and to play them."""
+    from regime3.lang import replay
+
+    began = time.process_time()
+    state = replay.start(problem, 2)
+    line = len(problem.premises)
+    for step in steps:
+        line += 1
+        state.bare(step)
+        for way in state.expects():
+            if way in (("Cited",), ("Line",)):
+                for number in range(1, line):
+                    state.step_of((f"l{number}",))
+        state.play(step)
+    return time.process_time() - began
+
+
+def test_telling_equations_of_a_thousand_nodes_is_not_slow() -> None:
+    wide = ("eqn", ("scale", 3, ("add", *["x0"] * 1000)), 1)
+    deep: Any = "x0"
+    for n in range(29):
+        deep = ("add", ("scale", ("frac", 1, BIG - n), deep), ("frac", 1, BIG - 2 * n))
+    for equation in (wide, ("eqn", deep, 1)):
+        steps: list[Any] = [("expand", equation)] * 100
+        assert _told_seconds(problem_of(("solve", equation)), steps) < BUSY_S_MAX
+
+
+def test_telling_proofs_of_large_statements_is_not_slow() -> None:
+    names = [f"c{n}" for n in range(12)]
+    wide = ("or", *[("imp", a, ("imp", b, "c0")) for a in names for b in names])
+    problem = problem_of(("entails", ("given", wide, *names[:6]), ("and", wide[1], wide[2])))
+    steps: list[Any] = []
+    for n in range(16):
+        steps += [("assume", ("imp", names[n % 12], wide)), ("or-i", "l1", wide)]
+    assert _told_seconds(problem, steps) < BUSY_S_MAX
+
+
+def test_telling_syllogisms_of_twelve_classes_is_not_slow() -> None:
+    forms = [("all", f"c{n}", f"c{n + 1}") for n in range(11)]
+    problem = problem_of(("follows", ("given", *forms, *forms), ("no", "c0", "c11")))
+    steps: list[Any] = [
+        ("barbara", f"l{n + 1}", f"l{n}", ("all", "c0", "c2")) for n in range(1, 19)
+    ]
+    assert _told_seconds(problem, steps) < BUSY_S_MAX

@@ -36,8 +36,8 @@ def _state(equation: Any) -> Equation:
          "(mul-both 2 (eqn (add (scale 2 x0) x0) 0))"),
         ("(eqn (scale (frac -2 3) (add x0 1)) (frac 1 6))", (-4, 1, 1),
          "(mul-both 6 (eqn (scale -4 (add x0 1)) 1))"),
-        ("(eqn (add (scale (frac 1 2) (add x0 7)) 3) x0)", (7, 6, 2),
-         "(mul-both 2 (eqn (add x0 7 6) (scale 2 x0)))"),
+        ("(eqn (add (scale (frac 1 2) (add x0 7)) 3) x0)", (6, 7, 2),
+         "(mul-both 2 (eqn (add x0 6 7) (scale 2 x0)))"),
         ("(eqn (sub x0 (scale (frac 1 2) (sub x0 1))) 4)", (-1, 1, 2, 8),
          "(mul-both 2 (eqn (add (scale -1 (sub x0 1)) (scale 2 x0)) 8))"),
         ("(eqn (scale 2 (add (scale 3 (add x0 1)) 4)) 5)", (6, 1, 8),
@@ -118,12 +118,12 @@ def test_a_common_denominator_too_long_to_be_written_lets_sides_be_collected() -
 
 def test_an_equation_that_fractions_could_make_too_large_is_spelled() -> None:
     few = ("scale", 2, ("add", "x0", 1))
-    for count, foreseen in ((900, True), (1010, False)):
+    for count, foreseen in ((1012, True), (1013, False)):
         many = ("add", *["x0"] * count)
         state = _state(("eqn", few, many))
         assert state.expects() == ((("Num",) * 2,) if foreseen else ())
         if foreseen:
-            assert size(state.step_of((HALF, HALF))) <= PROBLEM_NODES_MAX
+            assert size(state.step_of((HALF, HALF))) == PROBLEM_NODES_MAX
 
 
 def test_a_side_is_multiplied_out_however_deep_it_is() -> None:
@@ -161,7 +161,7 @@ def _is_typed(problem: Problem, step: Any) -> bool:
 
 
 def test_what_is_right_is_always_told_if_it_is_foreseen() -> None:
-    told = spelled = 0
+    told = 0
     for seed in range(1500):
         problem = random_problem(random.Random(f"solving|{seed}"), "solve")
         state = Equation(problem, 2)
@@ -176,9 +176,8 @@ def test_what_is_right_is_always_told_if_it_is_foreseen() -> None:
             told += 1
         else:
             assert not 0 < places_in(step[-1]) <= NUMBERS_MAX or _changes_no_number(problem, step)
-            spelled += 1
         assert replay.start(problem, 1).bare(step) is None
-    assert told > 300 and spelled > 20
+    assert told > 300
 
 
 def _changes_no_number(problem: Problem, step: Any) -> bool:

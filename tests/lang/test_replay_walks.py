@@ -39,8 +39,7 @@ PROBLEMS = [
     "(run (pipe (drop 1) (fold (rem (add (mul 10 x0) x1) 97) 0)) (list 4 1 0 -7 2))",
     "(run (pipe sort (map (sub x0 1)) (drop 2) sort (take 9)) (list 9 1 -7 2))",
     "(run (pipe sort rev (take 0) (drop 0) (map x0)) (list))",
-    "(solve (eqn (scale (frac 1 2) (sub x0 (scale 3 (add x0 4)))) "
-    "(add (scale (frac 2 3) x0) (scale 2 5))))",
+    "(solve (eqn (scale (frac 1 2) (sub x0 (scale 3 (add x0 4)))) (add (scale 4 x0) (scale 2 5))))",
     "(entails (given (imp c0 c1) (not c1)) (not c0))",
     "(entails (given (or c0 (and c1 c2)) (iff c0 c1) (not (and c2 c0))) (imp c2 (or c0 c1)))",
     "(entails (given (or c0 c1) (imp c0 c2) (imp c1 c2) (not false)) (and c2 (iff c0 c3)))",

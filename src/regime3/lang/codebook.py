@@ -229,7 +229,7 @@ def _macro_forms(macro: Macro, forms: list[dict[str, Slots]], place: str) -> dic
 
 def is_part(code: int, forms: list[dict[str, Slots]] | tuple[dict[str, Slots], ...]) -> bool:
     """Whether macros may hold a code: names, variables and macros; no constant, line or integer."""
-    if codes.CONSTANT <= code < codes.NEG:
+    if code == codes.END or codes.CONSTANT <= code < codes.NEG:
         return False
     return bool(forms[code])
 
