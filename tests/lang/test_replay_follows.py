@@ -15,8 +15,8 @@ import pytest
 
 from regime3.lang import signature
 from regime3.lang.canon import canonical
-from regime3.lang.check import check, check_text
-from regime3.lang.problem import problem_of, read_body, read_problem, step_of_term
+from regime3.lang.check import check_text
+from regime3.lang.problem import problem_of, read_problem, step_of_term
 from regime3.lang.replay.follows import MOODS, Follows, conclusions, contradict
 from regime3.lang.signature import CONSTANTS_MAX
 from regime3.lang.terms import parse
