@@ -177,7 +177,7 @@ def test_what_cannot_be_constrained_is_refused(model: Any) -> None:
     with pytest.raises(ModelError, match="is no code"):
         fence.take(0, END)
     with pytest.raises(LanguageError, match="excludes"):
-        fence.take(0, FIRST + CODE["end"])
+        fence.take(0, FIRST + CODE["x1"])
 
 
 def test_a_fence_wants_one_codebook_and_an_end() -> None:

@@ -149,10 +149,11 @@ def predicted(samples: int, levels: range) -> dict[str, list[Step]]:
     return found
 
 
-def test_all_steps_but_openings_are_as_predicted() -> None:
+def test_all_steps_but_some_splits_are_as_predicted() -> None:
     found = predicted(8, range(1, 11))
-    assert {step[0] for step in found["spelled"]} == {"long-add", "long-div", "r-split"}
-    assert len(found["as predicted"]) > 5 * len(found["spelled"])
+    assert {step[0] for step in found["spelled"]} == {"r-split"}
+    assert {"long-add", "long-div", "r-split"} <= {step[0] for step in found["as predicted"]}
+    assert len(found["as predicted"]) > 50 * len(found["spelled"])
 
 
 @pytest.mark.parametrize(
