@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from regime3.lang.replay.inferences import denial
 from regime3.lang.terms import Term
 from regime3.tasks.draw import Draw
-from regime3.tasks.provers.entailment import constants_of, denial
+from regime3.tasks.provers.entailment import constants_of
 
 
 class Weave:

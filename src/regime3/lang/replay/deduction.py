@@ -40,37 +40,38 @@ def _any(*statements: Any) -> Misfit | None:
     return None
 
 
-def _is(term: Any, name: str) -> bool:
+def has_form(term: Any, name: str) -> bool:
+    """Whether a statement is a compound of that name."""
     return isinstance(term, tuple) and term[0] == name
 
 
 def _mp_misfit(i: Any, a: Any) -> Misfit | None:
-    if not _is(i, "imp"):
+    if not has_form(i, "imp"):
         return 0, "an imp"
     return None if a == i[1] else (1, shown(i[1]))
 
 
 def _mt_misfit(i: Any, n: Any) -> Misfit | None:
-    if not _is(i, "imp"):
+    if not has_form(i, "imp"):
         return 0, "an imp"
     return None if n == ("not", i[2]) else (1, shown(("not", i[2])))
 
 
 def _ds_misfit(o: Any, n: Any) -> Misfit | None:
-    if not _is(o, "or"):
+    if not has_form(o, "or"):
         return 0, "an or"
     return None if len(_denied(o, n)) == 1 else (1, f"the denial of one disjunct of {shown(o)}")
 
 
 def _iff_i_misfit(i: Any, j: Any) -> Misfit | None:
-    if not _is(i, "imp"):
+    if not has_form(i, "imp"):
         return 0, "an imp"
     back = ("imp", i[2], i[1])
     return None if j == back else (1, shown(back))
 
 
 def _iff_e_misfit(statement: Any) -> Misfit | None:
-    return None if _is(statement, "iff") else (0, "an iff")
+    return None if has_form(statement, "iff") else (0, "an iff")
 
 
 def _raa_misfit(a: Any, f: Any) -> Misfit | None:
@@ -86,9 +87,9 @@ def _bot_misfit(a: Any, n: Any) -> Misfit | None:
 
 
 def _cases_misfit(o: Any, i: Any, j: Any) -> Misfit | None:
-    if not _is(o, "or") or len(o) != 3:
+    if not has_form(o, "or") or len(o) != 3:
         return 0, "an or of two"
-    if not _is(i, "imp") or i[1] not in o[1:]:
+    if not has_form(i, "imp") or i[1] not in o[1:]:
         return 1, f"an imp from {shown(o[1])} or {shown(o[2])}"
     other = ("imp", o[2] if i[1] == o[1] else o[1], i[2])
     return None if j == other else (2, shown(other))
@@ -135,7 +136,7 @@ def _and_e(statement: Any, result: Any) -> Finding | None:
 
 
 def _or_i(statement: Any, result: Any) -> Finding | None:
-    if not _is(result, "or"):
+    if not has_form(result, "or"):
         return Finding("an or", shown(result))
     missing = [each for each in _parts("or", statement) if each not in result[1:]]
     if missing:
@@ -145,7 +146,7 @@ def _or_i(statement: Any, result: Any) -> Finding | None:
 
 def _parts(name: str, statement: Any) -> tuple[Any, ...]:
     """Its conjuncts or disjuncts; anything else is its own only one."""
-    return statement[1:] if _is(statement, name) else (statement,)
+    return statement[1:] if has_form(statement, name) else (statement,)
 
 
 def _iff_e(statement: Any, result: Any) -> Finding | None:

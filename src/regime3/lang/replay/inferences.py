@@ -19,6 +19,7 @@ from typing import Any
 
 from regime3.lang.canon import make
 from regime3.lang.problem import Step
+from regime3.lang.replay.deduction import has_form
 
 
 class Inferences:
@@ -63,7 +64,7 @@ class Inferences:
         for each in self._asked(self.goal):
             if each not in self.known:
                 return ("assume", each)
-        return ("assume", _denial(self.goal))
+        return ("assume", denial(self.goal))
 
     def _asked(self, target: Any) -> Iterator[Any]:
         """What to assume to prove the target, or to see it fail: what would make it false."""
@@ -96,22 +97,24 @@ class Inferences:
             return True
         if self._iffs and make("iff", assumed, said) in forms:
             return True
-        return said == self.goal and any(_is(each, "or") and assumed in each[1:] for each in forms)
+        return said == self.goal and any(
+            has_form(each, "or") and assumed in each[1:] for each in forms
+        )
 
     def _contradictions(self, line: str, said: Any) -> Iterator[Step]:
         if said == "false" and self.inner:
-            yield "raa", self.inner, line, _denial(self.assumed)
+            yield "raa", self.inner, line, denial(self.assumed)
         elif said == "false":
             yield "efq", line, self.goal
         if other := self.known.get(("not", said)):
             yield "bot", line, other
-        if _is(said, "not") and (other := self.known.get(said[1])):
+        if has_form(said, "not") and (other := self.known.get(said[1])):
             yield "bot", other, line
 
     def _uses(self, line: str, said: Any) -> Iterator[Step]:
         """The rules that take apart what the line says."""
         known = self.known
-        if _is(said, "imp"):
+        if has_form(said, "imp"):
             _, a, b = said
             if a in known:
                 yield "mp", line, known[a], b
@@ -119,9 +122,9 @@ class Inferences:
                 yield "mt", line, known[("not", b)], ("not", a)
             if ("imp", b, a) in known:
                 yield "iff-i", line, known[("imp", b, a)], make("iff", a, b)
-        elif _is(said, "or"):
+        elif has_form(said, "or"):
             yield from self._of_or(line, said)
-        elif _is(said, "iff"):
+        elif has_form(said, "iff"):
             _, a, b = said
             ways = (a, ("imp", a, b)), (b, ("imp", b, a))
             useful = [way for at, way in (*ways, (("not", b), ways[0][1]), (("not", a), ways[1][1]))
@@ -129,22 +132,22 @@ class Inferences:
             last = sorted([ways[0][1], ways[1][1]], key=lambda way: self._is_idle(way[2]))
             for way in (*useful, *last):
                 yield "iff-e", line, way
-        elif _is(said, "and"):
+        elif has_form(said, "and"):
             for part in sorted(said[1:], key=lambda part: part != self.goal):
                 yield "and-e", line, part
-        elif _is(said, "not") and _is(said[1], "not"):
+        elif has_form(said, "not") and has_form(said[1], "not"):
             yield "dn", line, said[1][1]
 
     def _of_or(self, line: str, said: Any) -> Iterator[Step]:
         known = self.known
         for side in said[1:]:
-            denier = known.get(("not", side)) or (_is(side, "not") and known.get(side[1]))
+            denier = known.get(("not", side)) or (has_form(side, "not") and known.get(side[1]))
             if denier:
                 rest = [each for each in said[1:] if each != side]
                 yield "ds", line, denier, rest[0] if len(rest) == 1 else ("or", *rest)
         if len(said) == 3:
             for each, first in reversed(known.items()):
-                if _is(each, "imp") and each[1] == said[1]:
+                if has_form(each, "imp") and each[1] == said[1]:
                     second = known.get(("imp", said[2], each[2]))
                     if second:
                         yield "cases", line, first, second, each[2]
@@ -152,18 +155,19 @@ class Inferences:
     def _served(self, line: str, said: Any) -> Iterator[Step]:
         """The rules in which the line is what another line waits for, the latest first."""
         for each, other in reversed(self.known.items()):
-            if _is(each, "imp") and each[1] == said:
-                yield "mp", other, line, each[2]
-            elif _is(each, "imp") and said == ("not", each[2]):
-                yield "mt", other, line, ("not", each[1])
-            elif (
-                _is(each, "imp") and each[2] == ("not", said) and ("not", each[1]) not in self.known
-            ):
+            if not has_form(each, "imp"):
+                continue
+            _, a, b = each
+            if a == said:
+                yield "mp", other, line, b
+            elif said == ("not", b):
+                yield "mt", other, line, ("not", a)
+            elif b == ("not", said) and ("not", a) not in self.known:
                 yield "dn", line, ("not", ("not", said))
 
     def _is_idle(self, statement: Any) -> bool:
         """Whether neither the goal nor any line waits for a statement."""
-        denied = _denial(statement)
+        denied = denial(statement)
         for each in (self.goal, *self.known):
             match each:
                 case ("imp", a, b) if a == statement or denied in (b, ("not", b)):
@@ -197,13 +201,10 @@ def forms_of(*statements: Any) -> dict[Any, None]:
     return found
 
 
-def _is(term: Any, name: str) -> bool:
-    return term.__class__ is tuple and term[0] == name
-
-
-def _denial(term: Any) -> Any:
-    return term[1] if _is(term, "not") else ("not", term)
+def denial(statement: Any) -> Any:
+    """What contradicts a statement: its negation, or what it negates."""
+    return statement[1] if has_form(statement, "not") else ("not", statement)
 
 
 def _within(said: Any, form: Any) -> bool:
-    return _is(said, "or") and set(said[1:]) <= set(form[1:])
+    return has_form(said, "or") and set(said[1:]) <= set(form[1:])

@@ -17,12 +17,13 @@ from typing import Any
 
 from regime3.lang.canon import canonical
 from regime3.lang.problem import Body, Problem, problem_of
+from regime3.lang.replay.inferences import denial
 from regime3.lang.terms import Term
 from regime3.tasks.draw import Draw
 from regime3.tasks.family import LEVELS, Posed
 from regime3.tasks.naming import Naming
 from regime3.tasks.provers import entailment as prover
-from regime3.tasks.provers.entailment import constants_of, denial, is_literal
+from regime3.tasks.provers.entailment import constants_of, is_literal
 from regime3.tasks.provers.tables import Tables
 from regime3.tasks.weaving import (
     BOXED,

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from regime3.lang.problem import Step
+from regime3.lang.replay.inferences import denial
 from regime3.lang.terms import Term
 from regime3.tasks.provers.deduction import Line, written
 from regime3.tasks.provers.forward import Scope, Wanted, directions, joined, parts, subformulas
@@ -164,12 +165,6 @@ def _keys(scope: Scope) -> dict[Term, None]:
             case ("not", tuple() as a):
                 keys[a] = None
     return keys
-
-
-def denial(proposition: Term) -> Term:
-    """What contradicts a proposition: its negation, or what it negates."""
-    inner = parts(proposition, "not")
-    return inner[0] if inner else ("not", proposition)
 
 
 def is_literal(proposition: Term) -> bool:
