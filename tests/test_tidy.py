@@ -17,12 +17,18 @@ FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 GROUND = {"errors", "clock", "paths", "config", "records"}
 BASE = {"disk", "control", "deaths"}
-ROOMS = {"score", "spool", "stream", "train", "vault", "status", "web", "doctor", "port", "bench"}
+ROOMS = {
+    *("score", "spool", "stream", "train", "vault", "status", "web", "doctor", "port", "bench"),
+    *("engine", "registry", "ship", "jobs", "power", "client"),
+}
 MODEL = {"model", "lang", "tasks"}
 MODEL_READS: dict[str, set[str]] = {"lang": set(), "tasks": {"lang"}, "model": {"lang"}}
 """The language knows neither tasks nor models; both speak it."""
 FLOORS = [GROUND, BASE, MODEL]
-TORCH_FREE = {"spool", "vault", "status", "web", "supervisor", "doctor", "daemon", "control"}
+TORCH_FREE = {
+    *("spool", "vault", "status", "web", "supervisor", "doctor", "daemon", "control"),
+    *("serve", "registry", "ship", "jobs", "power", "client"),
+}
 MAY_READ_ROOMS = {
     # Sibling rooms that read what another room writes, by its own reader and nothing more.
     ("doctor", "spool"),
@@ -85,7 +91,7 @@ def test_the_supervisors_side_never_imports_torch(path: Path) -> None:
 
 def test_importing_the_supervisor_and_the_page_loads_no_torch() -> None:
     code = (
-        "import sys, regime3.daemon, regime3.web, regime3.cli.app, regime3.doctor; "
+        "import sys, regime3.daemon, regime3.web, regime3.serve, regime3.cli.app, regime3.doctor; "
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

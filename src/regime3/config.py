@@ -209,6 +209,81 @@ class Web:
 
 
 @dataclass(frozen=True)
+class Node:
+    """The inference node."""
+
+    host: str = setting("127.0.0.1", "Address to bind; others than loopback need a token.")
+    port: int = setting(8765, "Port of the node.", low=0, high=65535)
+    engine: str = setting(
+        "hf", "What computes; fake answers without a model.", choices=("hf", "vllm", "fake")
+    )
+    device: str = setting("auto", "auto: CUDA where there is one.", choices=("auto", "cpu", "cuda"))
+    dtype: str = setting(
+        "auto",
+        "Of the weights served; auto: bfloat16 on CUDA, float32 on a CPU.",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    threads: int = setting(
+        1, "CPU threads of the engine; 0: the machine's cores.", low=0, high=1024
+    )
+    slots: int = setting(64, "Sequences that are decoded together, at most.", low=1, high=4096)
+    slots_reserved: int = setting(8, "Of them, how many no job may take.", low=0, high=4096)
+    pool_tokens: int = setting(
+        0, "Tokens of all sequences together; 0: derive it from memory.", low=0, high=1 << 30
+    )
+    memory_share: float = setting(
+        0.9, "Share of the card's memory that the engine may take.", low=0.05, high=1.0
+    )
+    waiting_max: int = setting(
+        256, "Requests that wait; more are answered with 429.", low=1, high=1 << 20
+    )
+    samples_max: int = setting(64, "Samples (n) of one request.", low=1, high=4096)
+    prompts_max: int = setting(256, "Prompts of one request.", low=1, high=1 << 16)
+    request_mb_max: float = setting(8.0, "Largest body of a request.", low=0.01, high=1024.0)
+    request_s_max: float = setting(
+        600.0, "Longest time for a request, its sending included.", low=1.0, high=86400.0
+    )
+    stream_ms: float = setting(
+        50.0, "A stream sends at most one event in so long.", low=0.0, high=10_000.0
+    )
+    upload_gb_max: float = setting(50.0, "Largest model that is taken.", low=0.001, high=10_000.0)
+    residents_max: int = setting(2, "Models held in memory at one time.", low=1, high=16)
+    drain_s: float = setting(
+        30.0, "How long requests of a model that leaves may take.", low=0.0, high=3600.0
+    )
+    restarts_max: int = setting(
+        5,
+        "Deaths of the engine without an answer between before it is left dead.",
+        low=1,
+        high=10**6,
+    )
+    job_requests: int = setting(
+        32, "Requests that jobs keep in the batch at one time.", low=1, high=4096
+    )
+    push_to: str = setting("", "Address of the node that seals are pushed to; empty: none.")
+    push_token: str = setting("", "Admin token of that node.")
+
+
+@dataclass(frozen=True)
+class Power:
+    """The card's power limit; profiles are clamped to what the card allows."""
+
+    profile: str = setting(
+        "none",
+        "Set at start; none: leave the card alone.",
+        choices=("none", "quiet", "normal", "max"),
+    )
+    quiet_w: float = setting(220.0, "Limit of the quiet profile, W.", low=1.0, high=2000.0)
+    normal_w: float = setting(280.0, "Limit of the normal profile, W.", low=1.0, high=2000.0)
+    max_w: float = setting(350.0, "Limit of the max profile, W.", low=1.0, high=2000.0)
+    quiet_slots: int = setting(16, "Sequences at one time in quiet.", low=1, high=4096)
+    normal_slots: int = setting(64, "Sequences at one time in normal.", low=1, high=4096)
+    max_slots: int = setting(128, "Sequences at one time in max.", low=1, high=4096)
+    quiet_hours: str = setting("", "Local hours of the quiet profile, as 22:00-07:00; empty: none.")
+    simulated: bool = setting(False, "Pretend to have a card, labelled as simulated everywhere.")
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole tree; one attribute a section of regime3.toml."""
 
@@ -222,6 +297,8 @@ class Settings:
     supervisor: Supervisor = field(default_factory=Supervisor)
     status: Status = field(default_factory=Status)
     web: Web = field(default_factory=Web)
+    node: Node = field(default_factory=Node)
+    power: Power = field(default_factory=Power)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Sections to names to plain values, as saved in a checkpoint."""

@@ -13,6 +13,7 @@
     ├── TrainerFatal        the worker died too often; a person has to look
     ├── LanguageError       a term, trace or code string that the language refuses
     ├── StepLost            a step broke half-way: go back to the head checkpoint
+    ├── NodeRefused         the node does not do what was asked: HTTP status, code, parameter
     └── Unavailable         something optional is not installed or not running
 
 A message says what is wrong and where; `next_command`, where there is one, is what to type
@@ -120,6 +121,25 @@ class StepLost(Regime3Error):
     """The weights in memory belong to no step; only a fresh process at the head helps."""
 
     exit_code = 8
+
+
+class NodeRefused(Regime3Error):
+    """The node answers no. `status` is the HTTP status, `code` a word for programs, `param` names
+    the field at fault; `retry_after_s` is set when the same request may do later."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        next_command: str | None = None,
+    ) -> None:
+        self.status, self.code, self.param = status, code, param
+        self.retry_after_s = retry_after_s
+        super().__init__(message, next_command)
 
 
 class Unavailable(Regime3Error):

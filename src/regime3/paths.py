@@ -198,6 +198,68 @@ class Lab:
         return self.control / "web.json"
 
     @property
+    def node(self) -> Path:
+        """What the node keeps."""
+        return self.root / "node"
+
+    @property
+    def node_lock(self) -> Path:
+        return self.node / "node.lock"
+
+    @property
+    def node_address_file(self) -> Path:
+        """Where the node of this lab answers."""
+        return self.node / "address.json"
+
+    @property
+    def node_tokens_file(self) -> Path:
+        """Digests of the tokens that the node knows, and their scopes."""
+        return self.node / "tokens.json"
+
+    @property
+    def node_models(self) -> Path:
+        """One folder a model that may be served; a folder of a lone name is its id."""
+        return self.node / "models"
+
+    def node_model(self, model_id: str) -> Path:
+        return self.node_models / model_id
+
+    @property
+    def node_registry_file(self) -> Path:
+        """Registered models and aliases."""
+        return self.node / "registry.json"
+
+    @property
+    def node_uploads(self) -> Path:
+        """Uploads under way, one folder each."""
+        return self.node / "uploads"
+
+    def node_upload(self, upload_id: str) -> Path:
+        return self.node_uploads / upload_id
+
+    @property
+    def node_jobs_file(self) -> Path:
+        """SQLite: jobs, their items, and what came of them."""
+        return self.node / "jobs.sqlite"
+
+    def node_job(self, job_id: str) -> Path:
+        """What a job made: shards, examples."""
+        return self.node / "jobs" / job_id
+
+    @property
+    def node_datasets(self) -> Path:
+        """JSONL files that evaluation jobs may name."""
+        return self.node / "datasets"
+
+    def node_dataset(self, name: str) -> Path:
+        return self.node_datasets / f"{name}.jsonl"
+
+    @property
+    def node_power_file(self) -> Path:
+        """The limit that the card had before, to restore it even after a kill."""
+        return self.node / "power.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -220,6 +282,8 @@ class Lab:
             self.logs,
             self.root / "evals",
             self.root / "evolution",
-            self.root / "node",
+            self.node_models,
+            self.node_uploads,
+            self.node_datasets,
         ]
         return [self.inbox, *lanes, *queue, *rest]

@@ -1,0 +1,1 @@
+"""The node's HTTP side: FastAPI over a link to the engine process. Never imports torch."""
