@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from regime3.config import Settings, Web
+from regime3.listening import address_of
 from regime3.paths import Lab
-from regime3.web.server import address_of, bind, make_server
+from regime3.web.server import bind, make_server
 from tests.browser import find
 
 FLAGS = [
@@ -35,7 +36,7 @@ def serving(lab: Lab) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        yield address_of(listener, settings.web)
+        yield address_of(listener, settings.web.host)
     finally:
         server.should_exit = True
         thread.join()

@@ -14,9 +14,10 @@ from starlette.testclient import TestClient
 
 from regime3.config import Settings, Web
 from regime3.errors import SettingsError, Unavailable
+from regime3.listening import address_of
 from regime3.paths import Lab
 from regime3.web.app import STATIC, create_app
-from regime3.web.server import address_of, bind, serve
+from regime3.web.server import bind, serve
 from tests.web.labs import busy_day
 
 TOKEN = "correct horse battery staple"
@@ -113,8 +114,8 @@ def test_a_busy_port_is_one_sentence_and_the_next_command(lab: Lab) -> None:
 def test_the_address_is_one_that_a_browser_opens() -> None:
     with bind(Web(port=0)) as listener:
         port = listener.getsockname()[1]
-        assert address_of(listener, Web(port=0)) == f"http://127.0.0.1:{port}/"
-        assert address_of(listener, Web(host="0.0.0.0")) == f"http://127.0.0.1:{port}/"
+        assert address_of(listener, "127.0.0.1") == f"http://127.0.0.1:{port}/"
+        assert address_of(listener, "0.0.0.0") == f"http://127.0.0.1:{port}/"
 
 
 def test_static_files_end_at_their_folder(lab: Lab) -> None:

@@ -46,7 +46,7 @@ def canon(
     [bold]echo "(add 3 (add 2 x0))" | r3 canon[/bold]
     """
     from regime3.cli.language_input import streams
-    from regime3.cli.language_view import canonical
+    from regime3.tasks.language import canonical
 
     def inputs() -> Iterator[tuple[str, str]]:
         for name, lines in streams(files):
@@ -72,7 +72,7 @@ def check(
 
     Prints the first bad step with a caret and the reason. Exit code 1 if any trace is rejected.
     """
-    from regime3.cli.language_view import checked, verdict_text
+    from regime3.tasks.language import checked, verdict_text
 
     book = find_codebook(codebook)
     counts = {True: 0, False: 0}
@@ -98,7 +98,7 @@ def encode(
     json: Lines = False,
 ) -> None:
     """Pack traces of any regime into codes: each problem, then its codes, as `r3 decode` reads."""
-    from regime3.cli.language_view import encoded
+    from regime3.tasks.language import encoded
 
     book = find_codebook(codebook)
     _each(
@@ -119,7 +119,7 @@ def decode(
     json: Lines = False,
 ) -> None:
     """Unpack codes into S-expressions or English: each problem, then its body."""
-    from regime3.cli.language_view import decoded
+    from regime3.tasks.language import decoded
 
     book = find_codebook(codebook)
     _each(

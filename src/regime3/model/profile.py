@@ -42,7 +42,12 @@ class Profile:
         # Two patterns and a search between them: one pattern over all would take quadratic time
         # on a hostile row. A single stop emoji is prose unless the settings write single ones.
         self._opening = re.compile(rf"\s*(?:{think})+")
-        self._closing = re.compile(rf"(?:{stop}){{{min(2, examples.stop_count_min)},}}")
+        shortest = min(2, examples.stop_count_min)
+        self._closing = re.compile(rf"(?:{stop}){{{shortest},}}")
+        tags = (THINK_OPEN, THINK_CLOSE, "")
+        runs = (examples.think_emoji, examples.stop_emoji * shortest, examples.stop_emoji)
+        self.marks = (runs, tags) if self.emoji else (tags,)
+        """What opens a thought, what closes it, and what may follow the closing as part of it."""
 
     def split(self, message: Message) -> Turn:
         """Thought and answer of an assistant's message; the thought is "" when there is none.

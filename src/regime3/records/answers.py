@@ -6,7 +6,7 @@ does any test's double.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 import msgspec
@@ -49,7 +49,7 @@ class Whole(msgspec.Struct):
 class Completes(Protocol):
     """Something that answers `Generate`: raises `NodeRefused` when it cannot."""
 
-    def stream(self, ask: Generate) -> AsyncIterator[Begun | Piece | Finished]:
+    def stream(self, ask: Generate) -> AsyncGenerator[Begun | Piece | Finished]:
         """Begun first, then pieces, and a Finished for each sample. `ask.id` is replaced."""
 
     async def complete(self, ask: Generate) -> Whole:

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from socket import AF_UNIX, SOCK_STREAM, socket, socketpair
 from typing import TypeVar
@@ -245,7 +245,7 @@ class EngineLink:
 
     async def stream(
         self, ask: wire.Generate
-    ) -> AsyncIterator[wire.Begun | wire.Piece | wire.Finished]:
+    ) -> AsyncGenerator[wire.Begun | wire.Piece | wire.Finished]:
         """What comes of a `Generate`, as it comes. Close it to cancel. Raises `NodeRefused`."""
         left = ask.n if ask.max_tokens != 0 else 0
         async with self._asked(lambda number: _numbered(ask, number)) as following:
@@ -260,7 +260,7 @@ class EngineLink:
     async def complete(self, ask: wire.Generate) -> Whole:
         """The whole answer. Raises `NodeRefused`."""
         whole = Whole(0, None, 0, [Written() for _ in range(ask.n if ask.max_tokens != 0 else 0)])
-        async with contextlib.aclosing(self.stream(ask)) as tells:  # type: ignore[type-var]
+        async with contextlib.aclosing(self.stream(ask)) as tells:
             async for tell in tells:
                 if isinstance(tell, wire.Begun):
                     whole.prompt_tokens, whole.prompt = tell.prompt_tokens, tell.prompt

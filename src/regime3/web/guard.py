@@ -25,7 +25,6 @@ from regime3.errors import SettingsError
 COOKIE = "regime3"
 TOKEN_CHARACTERS_MIN = 16
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-ANY_ADDRESS = ("0.0.0.0", "::", "")
 QUERY_BYTES_MAX = 4096
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

@@ -15,41 +15,21 @@ from collections.abc import Callable
 
 import uvicorn
 
-from regime3 import disk
+from regime3 import disk, listening
 from regime3.config import Settings, Web
-from regime3.errors import Unavailable
 from regime3.paths import Lab
 from regime3.web.app import create_app
-from regime3.web.guard import ANY_ADDRESS, check_exposure
+from regime3.web.guard import check_exposure
 
-BACKLOG = 128
 CONNECTIONS_MAX = 200
 SHUTDOWN_S_MAX = 3
 
 
 def bind(web: Web) -> socket.socket:
     """A listening socket. Raises Unavailable when the port is taken or the address is not ours."""
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((web.host, web.port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or str(error)
-        raise Unavailable(
-            f"the live page cannot use {web.host} port {web.port}: {reason}",
-            f"r3 web --set web.port={web.port + 10}",
-        ) from None
-    return listener
-
-
-def address_of(listener: socket.socket, web: Web) -> str:
-    """The URL to open on this machine."""
-    port = listener.getsockname()[1]
-    host = "127.0.0.1" if web.host in ANY_ADDRESS else web.host
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return listening.bind(
+        web.host, web.port, "the live page", f"r3 web --set web.port={web.port + 10}"
+    )
 
 
 def make_server(lab: Lab, settings: Settings) -> uvicorn.Server:
@@ -71,7 +51,7 @@ def serve(lab: Lab, settings: Settings, tell: Callable[[str], None] = print) -> 
     """Serve until SIGTERM or SIGINT. Raises SettingsError or Unavailable before it begins."""
     check_exposure(settings.web)
     listener = bind(settings.web)
-    url = address_of(listener, settings.web)
+    url = listening.address_of(listener, settings.web.host)
     server = make_server(lab, settings)
     if threading.current_thread() is threading.main_thread():
         # uvicorn hands a signal on once it has shut down; by then there is nothing left to do.

@@ -1,4 +1,4 @@
-"""What the language verbs compute for one trace, as plain dicts that print either way.
+"""The language's verbs for one trace, as plain dicts: what `r3` prints and the node answers.
 
 Which regime a trace is in: its row says so, or its codes do; else a body that begins with a
 parenthesis is S-expressions, one made of codes alone is codes, and any other is English.

@@ -1,0 +1,1 @@
+"""The node's routes, a file for each concern; `app` gathers them."""
