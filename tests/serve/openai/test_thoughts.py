@@ -13,7 +13,9 @@ from regime3.serve.openai.thoughts import Splitter
 
 EMOJI, TAGS = Profile(Examples()), Profile(Examples(profile="think-tags"))
 PIECES = st.lists(
-    st.sampled_from(["🤔", "🛑", "🛑🛑", "<think>", "</think>", "<", "think", "\n", " ", "a", "12."]),
+    st.sampled_from(
+        ["🤔", "🛑", "🛑🛑", "<think>", "</think>", "<", "think", "\n", " ", "a", "12."]
+    ),
     max_size=14,
 ).map("".join)
 
