@@ -238,6 +238,14 @@ class Lab:
         return self.node_uploads / upload_id
 
     @property
+    def node_exports(self) -> Path:
+        """Exports on their way to a node, one folder each."""
+        return self.node / "exports"
+
+    def node_export(self, model_id: str) -> Path:
+        return self.node_exports / model_id
+
+    @property
     def node_jobs_file(self) -> Path:
         """SQLite: jobs, their items, and what came of them."""
         return self.node / "jobs.sqlite"
