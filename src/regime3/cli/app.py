@@ -8,6 +8,7 @@ import typer
 
 from regime3.cli import (
     bench,
+    chat,
     checkpoints,
     codebook,
     data,
@@ -38,6 +39,7 @@ _verb("Start", run.demo)
 _verb("Start", lab.init)
 _verb("Start", run.up)
 _verb("Roles", run.trainer)
+_verb("Roles", run.node)
 _verb("Roles", run.web)
 _verb("Data", queue.add)
 app.add_typer(queue.app, name="queue", rich_help_panel="Data")
@@ -50,6 +52,7 @@ _verb("Daily", queue.skip)
 _verb("Daily", run.stop)
 app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
 _verb("Model", checkpoints.rollback)
+_verb("Model", chat.chat)
 _verb("Language", language.canon)
 _verb("Language", language.check)
 _verb("Language", language.encode)

@@ -48,6 +48,17 @@ def web(lab: LabOption = None, set_: SetOption = None) -> None:
     serve(where, settings_of(where, set_))
 
 
+def node(lab: LabOption = None, set_: SetOption = None) -> None:
+    """Serve models over HTTP: inference, evaluation, generation, telemetry, power. Until stopped.
+
+    OpenAI clients work against http://127.0.0.1:8765/v1; /docs has every route.
+    """
+    from regime3.serve.server import serve
+
+    where = find_lab(lab)
+    serve(where, settings_of(where, set_), console.print)
+
+
 def up(
     lab: LabOption = None,
     demo: Annotated[

@@ -7,12 +7,11 @@ stack trace. What is not foreseen here is our own bug: 500, logged with its trac
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from regime3.errors import DiskFull, NodeRefused, Regime3Error, Unavailable
@@ -38,32 +37,22 @@ TYPES = {
 }
 
 
-class Fault(BaseModel):
-    """What went wrong."""
-
-    message: str
-    type: str
-    param: str | None = None
-    code: str | None = None
-
-
-class FaultBody(BaseModel):
-    """The body of every answer that is no success."""
-
-    error: Fault
-
-
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses=` of a route that may answer so, besides what every route may."""
-    return {status: {"model": FaultBody} for status in sorted({*statuses, 400, 401, 403, 413})}
-
-
 def fault(
     status: int, code: str, message: str, param: str | None = None
 ) -> dict[str, dict[str, str | None]]:
     """The body itself."""
     kind = TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """The field at fault, as `messages.0.role`; pydantic's names for branches of a union end it."""
+    found = []
+    for each in location[1:]:  # the first says where: body, path, query
+        if not str(each).isidentifier() and not isinstance(each, int):
+            break
+        found.append(str(each))
+    return ".".join(found)
 
 
 def answer(error: Regime3Error) -> JSONResponse:
@@ -91,7 +80,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        place = ".".join(str(each) for each in first["loc"] if each != "body")
+        place = _place(first["loc"])
         message = f"{place}: {first['msg']}" if place else str(first["msg"])
         return JSONResponse(fault(400, "invalid_value", message[:SHOWN_MAX], place or None), 400)
 

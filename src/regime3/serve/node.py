@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
 
 from regime3.config import Settings
 from regime3.errors import InputRefused
@@ -13,29 +12,16 @@ from regime3.lang import codebook
 from regime3.lang.codebook import Codebook
 from regime3.paths import Lab
 from regime3.serve.link import EngineLink
+from regime3.serve.models import Models
 from regime3.serve.openai.asking import Gate
 
 CODEBOOK_FILE = "codebook.json"
 
 
-class Residents(Protocol):
-    """Which models answer."""
-
-    def resolve(self, name: str) -> str:
-        """The loaded model that a name means: an id or an alias. Raises `NodeRefused`: 404 for
-        an unknown one, 503 for one that is being loaded."""
-
-    def names(self) -> list[str]:
-        """Every name that `resolve` takes."""
-
-    def folder(self, model: str) -> Path:
-        """Where a loaded model lies."""
-
-
 class Node:
     """What the routes share."""
 
-    def __init__(self, lab: Lab, settings: Settings, link: EngineLink, models: Residents) -> None:
+    def __init__(self, lab: Lab, settings: Settings, link: EngineLink, models: Models) -> None:
         self.lab, self.settings, self.link, self.models = lab, settings, link, models
         self.began = time.time()
         self.gate = Gate(settings.node.slots + settings.node.waiting_max)
@@ -46,8 +32,10 @@ class Node:
         return self.models.resolve(name)
 
     def names(self) -> list[str]:
-        """Names that answer now."""
-        return self.models.names()
+        """Names that answer now: aliases first, then ids."""
+        loaded = self.link.cards
+        aliases = [name for name, id in self.models.registry.aliases.items() if id in loaded]
+        return [*aliases, *loaded]
 
     def book(self, model: str) -> Codebook | None:
         """The codebook of a loaded model, None if it has no codes."""
@@ -55,7 +43,9 @@ class Node:
         if card is None or card.codebook is None:
             return None
         if card.codebook not in self._books:
-            self._books[card.codebook] = _read_book(self.models.folder(model), card.codebook)
+            self._books[card.codebook] = _read_book(
+                self.models.registry.folder(model), card.codebook
+            )
         return self._books[card.codebook]
 
     async def leaving(self, samples: int, events: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -11,18 +11,55 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from regime3 import disk, listening
+from regime3.clock import SystemClock
 from regime3.config import Settings
 from regime3.paths import Lab
+from regime3.records.launch import engine_arguments
+from regime3.registry import Registry
+from regime3.serve.app import create_app
+from regime3.serve.link import EngineLink, spawn_engine
+from regime3.serve.models import Models
+from regime3.serve.node import Node
+from regime3.serve.routes import models as models_routes
 
 CONNECTIONS_MAX = 1024
 SHUTDOWN_S_MAX = 5
 KEEP_ALIVE_S = 75
+
+
+def serve(lab: Lab, settings: Settings, tell: Callable[[str], None] = print) -> None:
+    """Answer until SIGTERM or SIGINT. Raises SettingsError, LabLocked or Unavailable before."""
+    for folder in (lab.node_models, lab.node_uploads, lab.node_datasets, lab.logs):
+        disk.make_folder(folder)
+    with disk.Lock(lab.node_lock, "the node", f"pid {os.getpid()}"), bind(settings) as listener:
+        asyncio.run(_serve(lab, settings, listener, tell))
+
+
+async def _serve(
+    lab: Lab, settings: Settings, listener: socket.socket, tell: Callable[[str], None]
+) -> None:
+    """The engine first, then the door, then the champion: health answers while it loads."""
+    link = EngineLink(spawn_engine(engine_arguments(settings)), settings.node.restarts_max)
+    registry = Registry(lab, SystemClock())
+    models = Models(lab, settings, registry, link)
+    node = Node(lab, settings, link, models)
+    app = create_app(node, [models_routes.router(models)])
+    await link.start()
+    loading = asyncio.create_task(models.start())
+    try:
+        with announced(lab, settings, listener, tell):
+            await until_stopped(http_server(app), listener)
+    finally:
+        loading.cancel()
+        await asyncio.gather(loading, return_exceptions=True)
+        await models.stop()
+        await link.stop()
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -61,7 +98,9 @@ async def until_stopped(server: uvicorn.Server, listener: socket.socket) -> None
 
 
 @contextlib.contextmanager
-def announced(lab: Lab, settings: Settings, listener: socket.socket, tell: Callable[[str], None]):  # type: ignore[no-untyped-def]
+def announced(
+    lab: Lab, settings: Settings, listener: socket.socket, tell: Callable[[str], None]
+) -> Iterator[str]:
     """The address stands in the lab while the node answers."""
     url = listening.address_of(listener, settings.node.host)
     disk.make_folder(lab.node)

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
+from regime3.records.models import DEFAULT
+
 TEXT_MAX = 4 << 20
 """Characters of one text."""
 MESSAGES_MAX = 4096
@@ -44,7 +46,7 @@ class StreamOptions(Closed):
 class Drawn(Closed):
     """What both kinds of completion share."""
 
-    model: ModelName = "champion"
+    model: ModelName = DEFAULT
     n: Annotated[StrictInt, Field(ge=1, le=4096)] | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=STOPS_MAX)] | None = None
     seed: Annotated[StrictInt, Field(ge=-(1 << 63), lt=1 << 63)] | None = None
@@ -141,7 +143,7 @@ class CompletionRequest(Drawn):
 class TokenizeRequest(Closed):
     """The body of `/tokenize`: a text, or messages to be rendered."""
 
-    model: ModelName = "champion"
+    model: ModelName = DEFAULT
     prompt: LongText | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES_MAX)] | None = (
         None
@@ -153,5 +155,5 @@ class TokenizeRequest(Closed):
 class DetokenizeRequest(Closed):
     """The body of `/detokenize`."""
 
-    model: ModelName = "champion"
+    model: ModelName = DEFAULT
     tokens: Ids

@@ -11,9 +11,9 @@ from pydantic import Field, StrictBool, StrictStr
 from regime3.lang import codebook
 from regime3.lang.codebook import Codebook
 from regime3.lang.traces import Trace
-from regime3.serve import faults
 from regime3.serve.node import Node
 from regime3.serve.openai.schema import Closed, ModelName
+from regime3.serve.routes.shapes import refusals
 from regime3.tasks import language
 
 TERM_MAX, BODY_MAX = 1 << 16, 1 << 20
@@ -58,23 +58,23 @@ def router(node: Node) -> APIRouter:
         found = None if model is None else node.book(node.resolve(model))
         return found or codebook.shipped()
 
-    @routes.post("/canon", responses=faults.documented())
+    @routes.post("/canon", responses=refusals())
     async def canon(body: CanonRequest) -> dict[str, Any]:
         """Canonical form, and a problem's fingerprint."""
         return await asyncio.to_thread(language.canonical, body.text, body.fingerprint)
 
-    @routes.post("/check", responses=faults.documented(404, 503))
+    @routes.post("/check", responses=refusals(404, 503))
     async def check(body: TraceRequest) -> dict[str, Any]:
         """The checker's verdict: the first bad step and why."""
         return await asyncio.to_thread(language.checked, _trace(body), book_of(body.model))
 
-    @routes.post("/encode", responses=faults.documented(404, 503))
+    @routes.post("/encode", responses=refusals(404, 503))
     async def encode(body: EncodeRequest) -> dict[str, Any]:
         """A body as codes."""
         book = book_of(body.model)
         return await asyncio.to_thread(language.encoded, _trace(body), book, body.names)
 
-    @routes.post("/decode", responses=faults.documented(404, 503))
+    @routes.post("/decode", responses=refusals(404, 503))
     async def decode(body: DecodeRequest) -> dict[str, Any]:
         """Codes as S-expressions or English."""
         book = book_of(body.model)

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 
 from regime3.errors import NodeRefused
 from regime3.model.profile import Profile
+from regime3.records.models import DEFAULT
 from regime3.records.wire import Prompt
-from regime3.serve import faults
 from regime3.serve.node import Node
 from regime3.serve.openai import sse
 from regime3.serve.openai.asking import Gone, check_samples, first_told, unless_gone
@@ -23,6 +23,7 @@ from regime3.serve.openai.schema import (
     ModelName,
     TokenizeRequest,
 )
+from regime3.serve.routes.shapes import refusals
 
 CLOSED_REQUEST = 499
 """The status of an answer that nobody reads; it only shows in metrics."""
@@ -39,12 +40,12 @@ def router(node: Node) -> APIRouter:
 
 
 def _models(routes: APIRouter, node: Node) -> None:
-    @routes.get("/v1/models", responses=faults.documented())
+    @routes.get("/v1/models", responses=refusals())
     async def models() -> dict[str, Any]:
         """Models that answer now, and the aliases that name them."""
         return {"object": "list", "data": [_card(node, name) for name in node.names()]}
 
-    @routes.get("/v1/models/{model:path}", responses=faults.documented(404))
+    @routes.get("/v1/models/{model:path}", responses=refusals(404))
     async def model(model: str) -> dict[str, Any]:
         """One of them."""
         node.resolve(model)
@@ -66,9 +67,7 @@ def _card(node: Node, name: str) -> dict[str, Any]:
 
 
 def _chat(routes: APIRouter, node: Node) -> None:
-    @routes.post(
-        "/v1/chat/completions", response_model=None, responses=faults.documented(404, 429, 503)
-    )
+    @routes.post("/v1/chat/completions", response_model=None, responses=refusals(404, 429, 503))
     async def chat(body: ChatRequest, request: Request) -> Response | dict[str, Any]:
         """Continue a conversation; in any regime, as a stream or whole."""
         count = check_samples(body, node.settings.node.samples_max)
@@ -93,7 +92,7 @@ def _chat(routes: APIRouter, node: Node) -> None:
 
 
 def _completions(routes: APIRouter, node: Node) -> None:
-    @routes.post("/v1/completions", response_model=None, responses=faults.documented(404, 429, 503))
+    @routes.post("/v1/completions", response_model=None, responses=refusals(404, 429, 503))
     async def completions(body: CompletionRequest, request: Request) -> Response | dict[str, Any]:
         """Continue prompts; with `echo` and `logprobs` they are scored."""
         limits = node.settings.node
@@ -123,7 +122,7 @@ def _completions(routes: APIRouter, node: Node) -> None:
 
 
 def _tokenizer(routes: APIRouter, node: Node) -> None:
-    @routes.post("/tokenize", responses=faults.documented(404, 503))
+    @routes.post("/tokenize", responses=refusals(404, 503))
     async def tokenize(body: TokenizeRequest) -> dict[str, Any]:
         """A text or a conversation as token ids."""
         if (body.prompt is None) == (body.messages is None):
@@ -142,13 +141,13 @@ def _tokenizer(routes: APIRouter, node: Node) -> None:
             "token_strs": found.texts if body.return_token_strs else None,
         }
 
-    @routes.post("/detokenize", responses=faults.documented(404, 503))
+    @routes.post("/detokenize", responses=refusals(404, 503))
     async def detokenize(body: DetokenizeRequest) -> dict[str, Any]:
         """The text of token ids."""
         return {"prompt": await node.link.detokenize(node.resolve(body.model), list(body.tokens))}
 
-    @routes.get("/tokenizer_info", responses=faults.documented(404, 503))
-    async def tokenizer_info(model: ModelName = "champion") -> dict[str, Any]:
+    @routes.get("/tokenizer_info", responses=refusals(404, 503))
+    async def tokenizer_info(model: ModelName = DEFAULT) -> dict[str, Any]:
         """What clients that render prompts themselves need to know."""
         card = node.link.cards[node.resolve(model)]
         return {
