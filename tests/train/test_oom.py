@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from regime3.errors import StepLost
+from regime3.model.oom import is_oom, is_sticky
 from regime3.records.messages import OutOfMemory
 from regime3.records.rows import Example, RowRef, Window
 from regime3.train.budget import BUDGET_TOKENS_MIN, TokenBudget
 from regime3.train.faults import FaultInjector, cuda_oom
-from regime3.train.oom import is_oom, is_sticky
 from regime3.train.rehearse import first_budget, rehearse
 
 from .tiny import everything_hash, make_window, settings_with, trainer_for, weights_hash

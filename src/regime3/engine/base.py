@@ -43,7 +43,12 @@ class Engine(ABC):
     def step(self) -> list[wire.AnyTell]:
         """Do the next piece of work; what there is to tell since the last one."""
         self.work()
-        told, self.told = self.told, []
+        return self.tell()
+
+    def tell(self) -> list[wire.AnyTell]:
+        """All that there is to tell, once. The list itself stays: loops write to it too."""
+        told = self.told.copy()
+        self.told.clear()
         return told
 
     @property

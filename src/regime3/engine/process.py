@@ -72,8 +72,7 @@ class Process:
             if self._broken > BROKEN_STEPS_MAX:
                 raise
             engine.broke(error)
-            told, engine.told = engine.told, []
-            return told
+            return engine.tell()
         self._broken = 0
         return told
 

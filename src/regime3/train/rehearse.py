@@ -12,9 +12,9 @@ import torch
 
 from regime3.config import Settings
 from regime3.errors import StepLost
+from regime3.model import oom
 from regime3.records.messages import Alert, OutOfMemory
 from regime3.records.rows import Example, RowRef
-from regime3.train import oom
 from regime3.train.budget import TokenBudget
 from regime3.train.rng import TorchRng
 from regime3.train.slices import Piece, Slice

@@ -22,9 +22,9 @@ import torch
 from torch.nn.utils import get_total_norm
 
 from regime3.errors import StepLost
+from regime3.model import oom
 from regime3.records.messages import OutOfMemory
 from regime3.records.rows import RowRef, Window
-from regime3.train import oom
 from regime3.train.budget import TokenBudget
 from regime3.train.faults import FaultInjector
 from regime3.train.hooks import TrainHooks

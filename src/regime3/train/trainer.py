@@ -29,9 +29,10 @@ from transformers.utils import logging
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
 from regime3.errors import StepLost, TrainerFatal
+from regime3.model import oom
 from regime3.records.messages import Alert, Beat, OutOfMemory
 from regime3.records.rows import Window
-from regime3.train import oom, state
+from regime3.train import state
 from regime3.train.faults import FaultInjector
 from regime3.train.hooks import TrainHooks
 from regime3.train.loss import TokenLoss, choose_path

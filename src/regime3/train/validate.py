@@ -23,10 +23,10 @@ import torch
 
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
+from regime3.model import oom
 from regime3.model.generate import greedy
 from regime3.records.messages import Alert, Answer, Beat, Validated
 from regime3.records.rows import Example, RowRef
-from regime3.train import oom
 from regime3.train.metrics import WindowResult
 from regime3.train.rng import TorchRng
 from regime3.train.slices import collate, cut, supervised_count

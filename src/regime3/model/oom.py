@@ -2,7 +2,7 @@
 
 Detection is by type and by words, because CUDA, cuBLAS, MPS and the CPU allocator each say it
 differently. Reclaiming must happen outside the `except` block: a live traceback keeps every
-tensor of the failed forward. What to do about it is decided in `step.py`.
+tensor of the failed forward. What to do about it is decided by who trains and by who serves.
 """
 
 from __future__ import annotations
