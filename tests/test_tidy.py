@@ -16,7 +16,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 GROUND = {"errors", "clock", "paths", "config", "records"}
-BASE = {"disk", "control", "deaths"}
+BASE = {"disk", "control", "deaths", "exposure"}
 ROOMS = {
     *("score", "spool", "stream", "train", "vault", "status", "web", "doctor", "port", "bench"),
     *("engine", "registry", "ship", "jobs", "power", "client"),

@@ -18,9 +18,10 @@ import uvicorn
 from regime3 import disk
 from regime3.config import Settings, Web
 from regime3.errors import Unavailable
+from regime3.exposure import ANY_ADDRESS
 from regime3.paths import Lab
 from regime3.web.app import create_app
-from regime3.web.guard import ANY_ADDRESS, check_exposure
+from regime3.web.guard import check_exposure
 
 BACKLOG = 128
 CONNECTIONS_MAX = 200
