@@ -1,37 +1,33 @@
 """How deep JSON nests, from its bytes alone, before any parser sees it.
 
-A recursive parser can be brought down by depth. Here strings are cut out by one linear regular
-expression and innermost pairs are peeled off layer by layer, so that 8 MB cost milliseconds.
-Exact for valid JSON; for what is no JSON it may only say deeper than a parser would get.
+A recursive parser can be brought down by depth. Here escapes are taken out, quotes say what is
+text, and a running sum over the brackets that are left is the depth at each place: a few passes
+over the bytes, none of them in Python. Exact for valid JSON, and never less than what a parser
+would reach in what is not.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+import numpy as np
+
 DEPTH_MAX: Final = 100
-# The last quote is optional: a string without an end reaches to the end, and nothing is tried
-# twice, so that no text costs more than one pass.
-_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_SQUARE = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(set(range(256)) - set(b'[]{}"'))
+_STEPS = np.zeros(256, dtype=np.int8)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
 def is_deeper(body: bytes, depth_max: int = DEPTH_MAX) -> bool:
     """Whether arrays and objects nest deeper than `depth_max`. The text must be UTF-8."""
     if body.count(b"[") + body.count(b"{") <= depth_max:
         return False
-    rest = _STRINGS.sub(b"", body).translate(_SQUARE, delete=_NOT_BRACKETS)
-    for layer in range(depth_max + 1):
-        opened = rest.count(b"[")
-        if opened == 0:
-            return False
-        peeled = rest.replace(b"[]", b"")
-        if len(peeled) == len(rest):
-            return layer + opened > depth_max
-        rest = peeled
-    return True
+    # Pairs of backslashes first, from the left: only then is one before a quote an escape.
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = np.frombuffer(plain.translate(None, delete=_OTHERS), dtype=np.uint8)
+    outside = np.cumsum(marks == ord('"'), dtype=np.uint8) & 1 == 0
+    depths = np.cumsum(_STEPS[marks] * outside, dtype=np.int32)
+    return bool(depths.size) and int(depths.max()) > depth_max
 
 
 def is_utf8_json(body: bytes) -> bool:
