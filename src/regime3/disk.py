@@ -129,15 +129,22 @@ def _temp_beside(path: Path) -> Path:
     return path.parent / f"{TEMP_PREFIX}{os.getpid()}-{path.name}"
 
 
-def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Replace `path` by `data`, whole or not at all.
+def _open_private(path: str, flags: int) -> int:
+    """Mode 0600 from the first byte on; one left by an interrupted write is narrowed too."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = True, private: bool = False) -> None:
+    """Replace `path` by `data`, whole or not at all. `private`: only we may read it, ever.
 
     `durable=False` skips both fsyncs: right for what is only evidence or display (the status
     file), where a power cut may bring back the older text but never a torn one.
     """
     temp = _temp_beside(path)
     with _operation("write", path) as torn:
-        with open(temp, "wb") as out:
+        with open(temp, "wb", opener=_open_private if private else None) as out:
             out.write(data[: len(data) // 2] if torn else data)
             if durable:
                 out.flush()
@@ -155,10 +162,10 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
-def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+def write_json(path: Path, value: Any, *, durable: bool = True, private: bool = False) -> None:
     """`write_bytes` for JSON; NaN and infinities are refused, sets of keys stay in order."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
-    write_bytes(path, text.encode("utf-8") + b"\n", durable=durable)
+    write_bytes(path, text.encode("utf-8") + b"\n", durable=durable, private=private)
 
 
 def make_folder(path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 
 from regime3.errors import Unavailable
+from regime3.exposure import ANY_ADDRESS
 
 BACKLOG = 128
-ANY_ADDRESS = ("0.0.0.0", "::", "")
 
 
 def bind(host: str, port: int, what: str, next_command: str) -> socket.socket:

@@ -217,6 +217,11 @@ class Lab:
         return self.node / "tokens.json"
 
     @property
+    def node_tokens_lock(self) -> Path:
+        """Held while the tokens are changed."""
+        return self.node / "tokens.lock"
+
+    @property
     def node_models(self) -> Path:
         """One folder a model that may be served; a folder of a lone name is its id."""
         return self.node / "models"

@@ -51,7 +51,9 @@ def test_a_request_is_answered_whole_and_piece_by_piece() -> None:
 def test_requests_of_many_go_on_side_by_side() -> None:
     async def body(link: EngineLink) -> None:
         found = await asyncio.gather(*(link.complete(ask(f"word {n}")) for n in range(100)))
-        assert [f"word {n}" in whole.samples[0].text for n, whole in enumerate(found)] == [True] * 100
+        assert [f"word {n}" in whole.samples[0].text for n, whole in enumerate(found)] == [
+            True
+        ] * 100
 
     with_link(body)
 

@@ -45,6 +45,14 @@ def fault(
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
+def fault_of(refused: NodeRefused) -> dict[str, dict[str, str | None]]:
+    """The body of a refusal, with the command to type next where there is one."""
+    message = refused.message
+    if refused.next_command is not None:
+        message += f" (next: {refused.next_command})"
+    return fault(refused.status, refused.code, message, refused.param)
+
+
 def _place(location: Sequence[str | int]) -> str:
     """The field at fault, as `messages.0.role`; pydantic's names for branches of a union end it."""
     found = []
@@ -61,7 +69,7 @@ def answer(error: Regime3Error) -> JSONResponse:
         headers = {}
         if error.retry_after_s is not None:
             headers["retry-after"] = str(max(1, round(error.retry_after_s)))
-        body = fault(error.status, error.code, error.message, error.param)
+        body = fault_of(error)
         return JSONResponse(body, error.status, headers)
     if isinstance(error, DiskFull):
         return JSONResponse(fault(507, "disk_full", error.message), 507)

@@ -23,10 +23,14 @@ from regime3.paths import Lab
 from regime3.records.launch import engine_arguments
 from regime3.registry import Registry
 from regime3.serve.app import create_app
+from regime3.serve.audit import Audit
+from regime3.serve.connections import Connection
+from regime3.serve.guard import Guard
 from regime3.serve.link import EngineLink, spawn_engine
 from regime3.serve.models import Models
 from regime3.serve.node import Node
 from regime3.serve.routes import models as models_routes
+from regime3.serve.tokens import TokenFile, check_exposure
 
 CONNECTIONS_MAX = 1024
 SHUTDOWN_S_MAX = 5
@@ -37,12 +41,18 @@ def serve(lab: Lab, settings: Settings, tell: Callable[[str], None] = print) -> 
     """Answer until SIGTERM or SIGINT. Raises SettingsError, LabLocked or Unavailable before."""
     for folder in (lab.node_models, lab.node_uploads, lab.node_datasets, lab.logs):
         disk.make_folder(folder)
+    tokens = TokenFile(lab)
+    check_exposure(settings.node, tokens)
     with disk.Lock(lab.node_lock, "the node", f"pid {os.getpid()}"), bind(settings) as listener:
-        asyncio.run(_serve(lab, settings, listener, tell))
+        asyncio.run(_serve(lab, settings, tokens, listener, tell))
 
 
 async def _serve(
-    lab: Lab, settings: Settings, listener: socket.socket, tell: Callable[[str], None]
+    lab: Lab,
+    settings: Settings,
+    tokens: TokenFile,
+    listener: socket.socket,
+    tell: Callable[[str], None],
 ) -> None:
     """The engine first, then the door, then the champion: health answers while it loads."""
     link = EngineLink(spawn_engine(engine_arguments(settings)), settings.node.restarts_max)
@@ -54,7 +64,8 @@ async def _serve(
     loading = asyncio.create_task(models.start())
     try:
         with announced(lab, settings, listener, tell):
-            await until_stopped(http_server(app), listener)
+            guarded = Guard(app, settings.node, tokens, audit=Audit(lab))
+            await until_stopped(http_server(guarded), listener)
     finally:
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)
@@ -74,6 +85,7 @@ def http_server(app: ASGIApp) -> uvicorn.Server:
     """A server of the app, not yet running."""
     config = uvicorn.Config(
         app,
+        http=Connection,
         log_level="warning",
         access_log=False,
         server_header=False,

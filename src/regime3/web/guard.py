@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
-import socket
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
@@ -21,10 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from regime3.config import Web
 from regime3.errors import SettingsError
+from regime3.exposure import host_allowed, is_loopback, names_of
 
 COOKIE = "regime3"
 TOKEN_CHARACTERS_MIN = 16
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 QUERY_BYTES_MAX = 4096
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -36,16 +34,6 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name to bind reaches this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_exposure(web: Web) -> None:
@@ -76,9 +64,7 @@ class Guard:
     def __init__(self, app: ASGIApp, web: Web) -> None:
         self.app = app
         self._open = is_loopback(web.host)
-        self._names = {*LOOPBACK_NAMES, web.host}
-        if not self._open:
-            self._names |= {socket.gethostname(), f"{socket.gethostname()}.local", socket.getfqdn()}
+        self._names = names_of(web.host)
         # Only digests are kept and compared: equal time, whatever the texts' length.
         self._token, self._cookie = _digest(web.token), _digest(_digest(web.token))
 
@@ -103,25 +89,13 @@ class Guard:
         """Status and reason to refuse with, or None."""
         if scope["method"] not in ("GET", "HEAD"):
             return 405, "this page only shows; use r3 to act"
-        if not self._host_allowed(headers.get("host", "")):
+        if not host_allowed(headers.get("host", ""), self._names, self._open):
             return 421, "the Host header names another machine"
         if len(scope["query_string"]) > QUERY_BYTES_MAX:
             return 414, "the query is too long"
         if not self._open and not self._token_given(scope, headers):
             return 401, "a token is needed: open /?token=... with web.token of regime3.toml"
         return None
-
-    def _host_allowed(self, header: str) -> bool:
-        name = header.rpartition(":")[0] if _has_port(header) else header
-        name = name.strip("[]").lower().rstrip(".")
-        if name in self._names:
-            return True
-        try:
-            address = ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        # A bare address cannot be rebound; beyond loopback the token guards anyway.
-        return address.is_loopback or not self._open
 
     def _token_given(self, scope: Scope, headers: Headers) -> bool:
         kind, _, bearer = headers.get("authorization", "").partition(" ")
@@ -140,11 +114,6 @@ class Guard:
     def _in_query(self, scope: Scope) -> bool:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         return hmac.compare_digest(_digest(given), self._token)
-
-
-def _has_port(header: str) -> bool:
-    """`name:8080` and `[::1]:8080` have one; `name`, `[::1]` and `::1` have none."""
-    return header.count(":") == 1 or "]:" in header
 
 
 def _dressed(send: Send, cookie: str | None) -> Send:
