@@ -232,7 +232,7 @@ def bad(message: str, param: str) -> NodeRefused:
 
 
 def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    """A message of OpenAI's kind as one of ours: text parts joined, what we do not know left out."""
+    """A message of OpenAI's kind as ours: text parts joined, what we do not know left out."""
     if not isinstance(message, dict):
         raise InputRefused("a message is an object")
     content = message.get("content")
