@@ -300,7 +300,9 @@ class Appender:
 
     def append(self, data: bytes) -> None:
         with _operation("append", self.path) as torn:
-            self._out.write(data[: len(data) // 2] if torn else data)
+            left = memoryview(data)[: len(data) // 2 if torn else len(data)]
+            while left:  # a disk that fills takes a part first, and only then says so
+                left = left[self._out.write(left) :]
 
     def sync(self) -> None:
         with _operation("sync-file", self.path):

@@ -242,6 +242,18 @@ class Lab:
     def node_upload(self, upload_id: str) -> Path:
         return self.node_uploads / upload_id
 
+    def node_upload_note(self, upload_id: str) -> Path:
+        """Which manifest an upload promised."""
+        return self.node_upload(upload_id) / "upload.json"
+
+    def node_upload_files(self, upload_id: str) -> Path:
+        """The folder that becomes the model's."""
+        return self.node_upload(upload_id) / "files"
+
+    def node_upload_offset(self, upload_id: str, file: str) -> Path:
+        """How much of a file is safe on disk."""
+        return self.node_upload(upload_id) / f"{file}.offset"
+
     @property
     def node_exports(self) -> Path:
         """Exports on their way to a node, one folder each."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final
@@ -68,13 +68,22 @@ def origin_of(source: Path) -> Origin | None:
 
 
 def export_folder(
-    source: Path, target: Path, origin: Origin | None, progress: Progress = lambda _: None
+    source: Path,
+    target: Path,
+    origin: Origin | None,
+    progress: Progress = lambda _: None,
+    promised: Mapping[str, SealedFile] | None = None,
 ) -> ModelManifest:
-    """Write and seal the export; `target` must not exist. Raises `ModelError`, OSError."""
+    """Write and seal the export; `target` must not exist. Raises `ModelError`, OSError.
+
+    `promised` is the checkpoint's manifest: what is read has to be what was sealed."""
     disk.make_folder(target.parent)
     temp = disk.temp_folder(target.parent, target.name)
     try:
-        files = {name: _export_file(source, temp, name, progress) for name in served_files(source)}
+        files = {
+            name: _export_file(source, temp, name, progress, (promised or {}).get(name))
+            for name in served_files(source)
+        }
         manifest = ModelManifest(files, origin=origin)
         disk.write_bytes(temp / MANIFEST_NAME, encode_manifest(manifest), durable=False)
         disk.seal_folder(temp, target)
@@ -85,10 +94,14 @@ def export_folder(
     return manifest
 
 
-def _export_file(source: Path, temp: Path, name: str, progress: Progress) -> SealedFile:
+def _export_file(
+    source: Path, temp: Path, name: str, progress: Progress, promised: SealedFile | None
+) -> SealedFile:
     if name.endswith(".safetensors"):
-        return _convert(source / name, temp / name, progress)
+        return _convert(source / name, temp / name, progress, promised)
     data = (source / name).read_bytes()
+    if promised is not None and hashlib.sha256(data).hexdigest() != promised.sha256:
+        raise LyingHeader(f"{name} is not what was sealed")
     if name == "config.json":
         data = _said_in_bf16(data)
     elif name.endswith(".index.json"):
@@ -118,34 +131,40 @@ def _without_total(data: bytes) -> bytes:
 
 
 class _Hashing:
-    """Writes and hashes in a thread of its own, one block behind who converts."""
+    """Hashes, and writes if there is where to, in a thread of its own, one block behind."""
 
-    def __init__(self, out: IO[bytes]) -> None:
-        self._out, self._digest, self.size_bytes = out, hashlib.sha256(), 0
+    def __init__(self, out: IO[bytes] | None) -> None:
+        self._out, self._digest, self._size_bytes = out, hashlib.sha256(), 0
         self._pool = ThreadPoolExecutor(1, "export")
         self._pending: Future[None] | None = None
 
     def put(self, block: bytes | bytearray) -> None:
-        self.settle()
-        self._pending = self._pool.submit(self._write, block)
-
-    def settle(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
+        self._settle()
+        self._pending = self._pool.submit(self._take, block)
 
     def close(self) -> SealedFile:
-        self.settle()
-        self._pool.shutdown()
-        return SealedFile(self.size_bytes, self._digest.hexdigest())
+        try:
+            self._settle()
+        finally:
+            self._pool.shutdown()
+        return SealedFile(self._size_bytes, self._digest.hexdigest())
 
-    def _write(self, block: bytes | bytearray) -> None:
+    def _settle(self) -> None:
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.result()
+
+    def _take(self, block: bytes | bytearray) -> None:
         self._digest.update(block)
-        self._out.write(block)
-        self.size_bytes += len(block)
+        self._size_bytes += len(block)
+        left = memoryview(block)
+        while self._out is not None and left:
+            left = left[self._out.write(left) :]
 
 
-def _convert(source: Path, target: Path, progress: Progress) -> SealedFile:
+def _convert(
+    source: Path, target: Path, progress: Progress, promised: SealedFile | None
+) -> SealedFile:
     """One safetensors file with every fp32 tensor in bf16, in the same order."""
     header = read_header(source)
     narrow = [
@@ -153,21 +172,25 @@ def _convert(source: Path, target: Path, progress: Progress) -> SealedFile:
         for name, tensor in header.tensors.items()
     ]
     with open(source, "rb", buffering=0) as data, open(target, "wb", buffering=0) as out:
-        hashing = _Hashing(out)
+        read, written = _Hashing(None), _Hashing(out)
         try:
-            hashing.put(encode_header(narrow, header.metadata))
-            data.seek(header.data_at)
+            read.put(_read(data, header.data_at))
+            written.put(encode_header(narrow, header.metadata))
             for tensor in header.tensors.values():
                 shrink = tensor.dtype in SHRUNK
                 left = tensor.end - tensor.begin
                 while left:
                     block = _read(data, min(left, BLOCK_BYTES))
                     left -= len(block)
-                    hashing.put(to_bf16(block).tobytes() if shrink else block)
+                    if promised is not None:
+                        read.put(block)
+                    written.put(to_bf16(block).tobytes() if shrink else block)
                     progress(len(block))
         finally:
-            sealed = hashing.close()
-    return sealed
+            was, now = read.close(), written.close()
+    if promised is not None and was != promised:
+        raise LyingHeader(f"{source.name} is not what was sealed")
+    return now
 
 
 def _read(data: Any, wanted: int) -> bytearray:

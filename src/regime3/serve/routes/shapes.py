@@ -28,6 +28,7 @@ _MEANING = {
     403: "Not from here",
     404: "There is none of that name",
     405: "Not with this method",
+    408: "The sender is too slow",
     409: "Something stands against it now",
     412: "Another version of the protocol",
     413: "Too large",
