@@ -36,6 +36,8 @@ MAY_READ_ROOMS = {
     ("doctor", "status"),
     ("web", "status"),
     ("train", "port"),
+    # Arithmetic alone.
+    ("jobs", "score"),
 }
 TORCH_PACKAGES = {"torch", "transformers", "accelerate", "safetensors", "tokenizers"}
 

@@ -267,9 +267,18 @@ class Lab:
         """SQLite: jobs, their items, and what came of them."""
         return self.node / "jobs.sqlite"
 
+    @property
+    def node_jobs(self) -> Path:
+        """One sealed folder a finished job."""
+        return self.node / "jobs"
+
     def node_job(self, job_id: str) -> Path:
-        """What a job made: shards, examples."""
-        return self.node / "jobs" / job_id
+        """What a job made: shards and a manifest. It is there only when it is whole."""
+        return self.node_jobs / job_id
+
+    def node_job_file(self, job_id: str, name: str) -> Path:
+        """A file of a job's output; `name` as its manifest has it."""
+        return self.node_job(job_id) / name
 
     @property
     def node_datasets(self) -> Path:

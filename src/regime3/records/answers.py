@@ -33,6 +33,8 @@ class Whole(msgspec.Struct):
     prompt: list[TokenScore] | None
     shared_tokens: int
     samples: list[Written]
+    completion_tokens: int = 0
+    """Of the prompt's, the last ones, how many are its `completion`."""
 
     def add(self, tell: Piece | Finished) -> None:
         """Take one tell in."""

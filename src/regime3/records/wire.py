@@ -30,6 +30,9 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
     """Chat messages, rendered with the model's template as at the inference boundary."""
     thinking: bool | None = None
     """Messages only: ask the template for a thought (think-tags profile). None: as trained."""
+    completion: str | None = None
+    """Messages only: the reply as the profile writes it. It follows the rendered messages, is
+    tokenised apart and closed with the end of turn, all as in training, and is scored with them."""
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -145,6 +148,8 @@ class Begun(Tell, frozen=True, omit_defaults=True, tag="begun"):
     prompt: list[TokenScore] | None = None
     shared_tokens: int = 0
     """Of them, how many another request had paid for."""
+    completion_tokens: int = 0
+    """Of them, the last ones, how many are the prompt's `completion`, its end of turn counted."""
 
 
 class Piece(Tell, frozen=True, omit_defaults=True, tag="piece"):

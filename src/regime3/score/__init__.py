@@ -1,6 +1,8 @@
-"""Measuring models on problems that were never trained, judged by the checker.
+"""What answers are worth.
 
-    abilities    exact match, valid steps and tokens, per family, level and regime
+    abilities    a model asked in this process: exact match, valid steps and tokens (torch)
+    measures     exact match, cross-entropy, calibration and their breakdown; arithmetic alone
+    paired       two models on the same problems: an exact sign test; arithmetic alone
 
-It asks a model and judges; it neither trains nor promotes.
+It asks a model and judges; it neither trains nor promotes. Only `abilities` imports torch.
 """

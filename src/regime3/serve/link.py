@@ -265,6 +265,7 @@ class EngineLink:
                 if isinstance(tell, wire.Begun):
                     whole.prompt_tokens, whole.prompt = tell.prompt_tokens, tell.prompt
                     whole.shared_tokens = tell.shared_tokens
+                    whole.completion_tokens = tell.completion_tokens
                 else:
                     whole.add(tell)
         return whole
