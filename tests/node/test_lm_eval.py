@@ -113,7 +113,8 @@ def test_the_harness_gets_the_same_scores_over_http(
     for name in ("r3_choice", "r3_last_word", "r3_write"):
         for metric, value in here["results"][name].items():
             if isinstance(value, float):
-                assert over["results"][name][metric] == pytest.approx(value, abs=1e-3, rel=1e-5), metric
+                close = pytest.approx(value, abs=1e-3, rel=1e-5)
+                assert over["results"][name][metric] == close, metric
         mine = {each["doc_id"]: each["filtered_resps"] for each in here["samples"][name]}
         theirs = {each["doc_id"]: each["filtered_resps"] for each in over["samples"][name]}
         assert len(mine) == ROWS

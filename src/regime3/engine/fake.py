@@ -187,7 +187,8 @@ class FakeEngine(Engine):
         if top is not None:
             scores = [_score(token, top) for token in prompt]
             scores[:1] = [wire.TokenScore(each, chr(each), None) for each in prompt[:1]]
-        self.told.append(wire.Begun(sample.ask.id, len(prompt), scores))
+        reply = len(sample.ask.prompt.completion or "")
+        self.told.append(wire.Begun(sample.ask.id, len(prompt), scores, completion_tokens=reply))
 
     def _finish(self, sample: _Sample, reason: str, tokens: int) -> None:
         sample.stream.finish()
@@ -247,7 +248,8 @@ def _prompt_text(prompt: wire.Prompt) -> str:
         return _text(_checked(prompt.ids))
     if prompt.messages is None:
         return prompt.text or ""
-    return "".join(f"{_said(each)}\n" for each in prompt.messages)
+    rendered = "".join(f"{_said(each)}\n" for each in prompt.messages)
+    return rendered + (prompt.completion or "")
 
 
 def _said(message: dict[str, Any]) -> str:

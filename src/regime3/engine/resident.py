@@ -142,12 +142,14 @@ class Resident:
         """Let a request wait for the batch. Raises `NodeRefused`."""
         self._check(ask)
         ids = self.ids_of(ask.prompt)
+        reply = self._reply(ask.prompt)
+        ids += reply
         room = self.forward.context - len(ids)
         wanted = ask.max_tokens if ask.max_tokens is not None else max(room, 1)
         if wanted > room:
             param = "messages" if ask.prompt.messages is not None else "prompt"
             raise context_exceeded(len(ids), wanted, self.forward.context, param)
-        request = Request(ask, ids, wanted, order)
+        request = Request(ask, ids, wanted, order, len(reply))
         seed = secrets.randbits(63) if ask.sampling.seed is None else ask.sampling.seed
         sequences = []
         for index in range(ask.n if wanted else 1):
@@ -216,6 +218,16 @@ class Resident:
         except (msgspec.ValidationError, InputRefused) as error:
             message = str(error).partition("\n")[0]
             raise NodeRefused(400, "invalid_messages", message, param="messages") from None
+
+    def _reply(self, prompt: wire.Prompt) -> list[int]:
+        """The tokens of a reply that comes with the messages."""
+        if prompt.completion is None:
+            return []
+        if prompt.messages is None or self.renderer is None:
+            raise bad("a completion follows messages", "completion")
+        return self.renderer.completion_ids(
+            prompt.completion, thinking=prompt.thinking is not False
+        )
 
     def decode(self, ids: list[int]) -> str:
         """Tokens as text, control tokens included."""

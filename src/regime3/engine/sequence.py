@@ -31,6 +31,8 @@ class Request:
     """Tokens that a sample may write."""
     order: int = 0
     """Of arrival."""
+    completion: int = 0
+    """Of the prompt's last tokens, how many are a reply that is to be scored."""
     begun: bool = False
     left: set[Sequence] = field(default_factory=set)
     """Samples that are not done."""

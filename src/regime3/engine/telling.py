@@ -50,7 +50,10 @@ class Telling:
             return
         request.begun = True
         scores = request.prompt_scores if request.ask.prompt_logprobs is not None else None
-        self.told.append(wire.Begun(request.ask.id, len(request.ids), scores))
+        begun = wire.Begun(
+            request.ask.id, len(request.ids), scores, completion_tokens=request.completion
+        )
+        self.told.append(begun)
 
     def scored(self, request: Request) -> None:
         """Nothing was to be written: it is done."""

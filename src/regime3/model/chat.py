@@ -66,6 +66,13 @@ class ChatRenderer:
         """
         return self._encode([self.prompt_text(messages, thinking=thinking)])[0]
 
+    def completion_ids(self, text: str, *, thinking: bool = False) -> list[int]:
+        """Token ids of a completion after such a prompt, as training supervises them.
+
+        `text` is written as the profile writes it; its end of turn is added.
+        """
+        return self._encode([self._continued(text, thinking) + self.template.end])[0]
+
     def prompt_text(self, messages: Sequence[Message], *, thinking: bool = False) -> str:
         """The same as text."""
         return self._prompt(self._history(messages), thinking)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from regime3.config import Settings
-from regime3.errors import InputRefused
+from regime3.errors import InputRefused, NodeRefused
 from regime3.lang import codebook
 from regime3.lang.codebook import Codebook
 from regime3.paths import Lab
@@ -47,6 +47,21 @@ class Node:
                 self.models.registry.folder(model), card.codebook
             )
         return self._books[card.codebook]
+
+    def book_named(self, name: str | None) -> Codebook:
+        """The codebook of a name that some loaded model speaks; None is the package's.
+
+        Raises `NodeRefused` for one that no model here has."""
+        shipped = codebook.shipped()
+        if name is None or name == shipped.name:
+            return shipped
+        for model, card in self.link.cards.items():
+            found = self.book(model) if card.codebook == name else None
+            if found is not None:
+                return found
+        raise NodeRefused(
+            409, "codebook_not_found", f"no loaded model speaks codebook {name[:12]}", param="model"
+        )
 
     async def leaving(self, samples: int, events: AsyncIterator[str]) -> AsyncIterator[str]:
         """The events, and the room given back after them."""

@@ -19,17 +19,22 @@ from starlette.types import ASGIApp
 from regime3 import disk, listening
 from regime3.clock import SystemClock
 from regime3.config import Settings
+from regime3.jobs.office import Jobs
 from regime3.paths import Lab
 from regime3.records.launch import engine_arguments
 from regime3.registry import Registry
 from regime3.serve.app import create_app
 from regime3.serve.audit import Audit
+from regime3.serve.binding import Binding
 from regime3.serve.connections import Connection
 from regime3.serve.guard import Guard
 from regime3.serve.link import EngineLink, spawn_engine
 from regime3.serve.models import Models
 from regime3.serve.node import Node
+from regime3.serve.routes import jobs as jobs_routes
 from regime3.serve.routes import models as models_routes
+from regime3.serve.routes import uploads as uploads_routes
+from regime3.serve.routes.uploads import uploads_of
 from regime3.serve.tokens import TokenFile, check_exposure
 
 CONNECTIONS_MAX = 1024
@@ -59,9 +64,15 @@ async def _serve(
     registry = Registry(lab, SystemClock())
     models = Models(lab, settings, registry, link)
     node = Node(lab, settings, link, models)
-    app = create_app(node, [models_routes.router(models)])
+    jobs = await Jobs.open(lab, settings, link, Binding(models), books=node.book_named)
+    uploads = uploads_of(lab, settings, registry, SystemClock())
+    await asyncio.to_thread(uploads.recover)
+    # Uploads first: their path would read as a model's id.
+    routers = [uploads_routes.router(uploads), models_routes.router(models)]
+    app = create_app(node, [*routers, jobs_routes.router(jobs)])
     await link.start()
     loading = asyncio.create_task(models.start())
+    await jobs.start()
     try:
         with announced(lab, settings, listener, tell):
             guarded = Guard(app, settings.node, tokens, audit=Audit(lab))
@@ -69,6 +80,7 @@ async def _serve(
     finally:
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)
+        await jobs.close()
         await models.stop()
         await link.stop()
 
