@@ -11,24 +11,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from regime3.lang.signature import ASSOCIATIVE, COMMUTATIVE, IDEMPOTENT, RANK
+from regime3.lang.signature import ASSOCIATIVE, COMMUTATIVE, CONSTANTS_MAX, IDEMPOTENT, RANK
 from regime3.lang.terms import Term, value_of
 
 Key = tuple[Any, ...]
 
 
-def order_key(term: Term) -> Key:
+_NAMED: dict[str, Key] = {name: (0, rank, 0) for name, rank in RANK.items()}
+_NAMED |= {f"x{n}": (1, n) for n in range(2)} | {f"c{n}": (2, n) for n in range(CONSTANTS_MAX)}
+"""Sorting keys of the strings that terms are mostly made of; others are worked out."""
+
+
+def order_key(term: Any) -> Key:
     """Sorts terms: compounds and names by rank, argument count and arguments; then variables,
     constants, lines, and numbers (fractions too) by value."""
-    if isinstance(term, tuple):
+    if term.__class__ is tuple:
         if term[0] == "frac":
             return (4, value_of(term))
-        return (0, RANK[term[0]], len(term) - 1, *[order_key(each) for each in term[1:]])
-    if isinstance(term, int):
+        return (0, RANK[term[0]], len(term) - 1, *map(order_key, term[1:]))
+    if term.__class__ is int:
         return (4, term)
-    if term in RANK:
-        return (0, RANK[term], 0)
-    return ("xcl".index(term[0]) + 1, int(term[1:]))
+    return _NAMED.get(term) or ("xcl".index(term[0]) + 1, int(term[1:]))
 
 
 def make(name: str, *arguments: Term) -> Term:

@@ -58,7 +58,7 @@ def roots(problem: Problem, body: Body, strategy: int) -> Iterator[tuple[int, Te
             for term in told:
                 yield line, term
         if step[0] != "qed":
-            state.play(step)
+            state.follow(step)
 
 
 def atom(name: str, line: int) -> int:

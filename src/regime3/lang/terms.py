@@ -152,9 +152,9 @@ def show(term: Term) -> str:
     return str(term)
 
 
-def is_literal(term: Term) -> bool:
+def is_literal(term: Any) -> bool:
     """An integer or a fraction."""
-    return isinstance(term, int) or (isinstance(term, tuple) and term[0] == "frac")
+    return term.__class__ is int or (term.__class__ is tuple and term[0] == "frac")
 
 
 def value_of(literal: Term) -> int | Fraction:
@@ -176,14 +176,14 @@ def literal(value: int | Fraction) -> Term:
 
 def size(term: Term) -> int:
     """Nodes of the term: names, variables, constants, lines and integers."""
-    count = 0
-    waiting: list[Term] = [term]
-    while waiting:
-        each = waiting.pop()
-        count += 1
-        if isinstance(each, tuple):
-            waiting.extend(each[1:])
-    return count
+    if term.__class__ is not tuple:
+        return 1
+    waiting: list[Any] = [term]
+    # What is appended while the loop runs is met by it too.
+    for each in waiting:
+        if each.__class__ is tuple:
+            waiting += each[1:]
+    return len(waiting)
 
 
 def place(text: str, path: tuple[int, ...], start: int = 0) -> int:

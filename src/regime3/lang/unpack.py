@@ -130,7 +130,7 @@ class _Reading:
             if len(body) > self.room:
                 raise LanguageError(f"only {self.room} steps have room before the answer")
             if state is not None:
-                state.play(step)
+                state.follow(step)
             reader.line += 1
 
     def _spelled(self, entry: Plan) -> Step:

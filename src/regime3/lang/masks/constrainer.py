@@ -145,7 +145,7 @@ class Constrainer:
         if self._replay is not None:
             results = self._told() if self._ways else None
             step = self._replay.step_of(results) if results else self._read_step(self._replay)
-            self._replay.play(step)
+            self._replay.follow(step)
         return self._begin()
 
     def _begin(self) -> State:

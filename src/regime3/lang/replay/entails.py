@@ -37,6 +37,12 @@ from regime3.lang.terms import Term, size
 CLOSING: Final = frozenset({"imp-i", "raa"})
 """The rules that close a box."""
 
+_FREE: Final = frozenset({"assume", "try", "val"})
+"""The rules that cite nothing."""
+
+_SHRINKING: Final = frozenset({"mp", "and-e", "bot", "efq"})
+"""The rules that conclude a part of what they cite, `false` or the goal: never too large."""
+
 _CITING: Final[Slots] = ("Cited",)
 _LINE_OR_VALUE: Final[tuple[Slots, ...]] = (_CITING, ("Bool",))
 _CONSTANTS: Final = [(f"c{number}", ("not", f"c{number}")) for number in range(CONSTANTS_MAX)]
@@ -84,7 +90,14 @@ class Entails:
             return finding
         return self._deduce(step)
 
-    def _deduce(self, step: Step) -> Finding | None:
+    def follow(self, step: Step) -> None:
+        """Moves on. Whether a result is right makes no difference: it is believed."""
+        if step[0] in _FREE:
+            self.play(step)
+        else:
+            self._deduce(step, judges=False)
+
+    def _deduce(self, step: Step, judges: bool = True) -> Finding | None:
         rule = step[0]
         lines, result = (step[1:], "false") if rule == "bot" else (step[1:-1], step[-1])
         cited = [self._visible(line) for line in lines]
@@ -97,7 +110,7 @@ class Entails:
             self._lines[first:] = [None] * (len(self._lines) - first)
             self._list_known()
         self._add(result)
-        return DEDUCTIONS[rule].fault(*cited, result)
+        return DEDUCTIONS[rule].fault(*cited, result) if judges else None
 
     def _add(self, statement: Term) -> None:
         self._lines.append(statement)
@@ -110,13 +123,15 @@ class Entails:
             inner = self._boxes[-1] if self._boxes else 0
             inferences.inner = f"l{inner}" if inner else ""
             inferences.assumed = self._lines[inner - 1] if inner else None
-            self._told_values = None
+            if _is_of_constant(statement):
+                self._told_values = None
 
     def _list_known(self) -> None:
         """Every visible statement with its latest line, in the order of the lines."""
         if self._inferences is not None:
             known = self._inferences.known
             known.clear()
+            self._told_values = None
             for number, statement in enumerate(self._lines, start=1):
                 if statement is not None:
                     known.pop(statement, None)
@@ -270,7 +285,16 @@ class Entails:
 
 def _can_be_written(step: Step) -> bool:
     """Whether the step keeps to the limits: its result may be a line and something around it."""
-    return size(step) <= PROBLEM_NODES_MAX and _depth(step) <= DEPTH_MAX
+    if step[0] in _SHRINKING:
+        return True
+    nodes = size(step)
+    # A term is never deeper than it has nodes.
+    return nodes <= DEPTH_MAX or (nodes <= PROBLEM_NODES_MAX and _depth(step) <= DEPTH_MAX)
+
+
+def _is_of_constant(statement: Any) -> bool:
+    """Whether a statement says what a constant is; compounds let through here say nothing."""
+    return statement.__class__ is str or statement[0] == "not"
 
 
 def _depth(term: Any) -> int:

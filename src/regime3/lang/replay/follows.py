@@ -74,6 +74,10 @@ class Follows:
         self._lines.append(result)
         return None if result in right else Finding(shown(right[0]), shown(result))
 
+    def follow(self, step: Step) -> None:
+        """Moves on."""
+        self.play(step)
+
     def _empty(self, expected: str, found: str) -> Finding:
         self._lines.append(None)
         return Finding(expected, found)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any, Final
 
-from regime3.lang.canon import canonical
+from regime3.lang.canon import make
 from regime3.lang.signature import DIGITS_MAX
 from regime3.lang.terms import Term, is_literal, literal, value_of
 
@@ -28,17 +28,18 @@ _FACTOR_MAX: Final = 10**DIGITS_MAX
 def gathered(equation: Any) -> tuple[tuple[Any, ...], Any] | None:
     """The rule with its operand and the equation it makes, or None: no bracket, no fraction, or
     fractions with a common denominator too long to be written."""
-    sides = equation[1:]
+    sides = [pieces(side) for side in equation[1:]]
     common = 1
     for side in sides:
-        for factor, _ in pieces(side):
+        for factor, _ in side:
             common = lcm(common, factor.denominator)
             if common >= _FACTOR_MAX:
                 return None
     if common > 1:
         return ("mul-both", common), ("eqn", *[_times(side, common) for side in sides])
     if any(map(_is_bracketed, sides)):
-        return ("expand",), ("eqn", *map(_multiplied_out, sides))
+        opened = map(_multiplied_out, equation[1:], sides)
+        return ("expand",), ("eqn", *opened)
     return None
 
 
@@ -60,27 +61,26 @@ def scaled(n: Number, term: Term) -> Term:
     return term if n == 1 else ("scale", literal(n), term)
 
 
-def _is_bracketed(side: Term) -> bool:
+def _is_bracketed(side: list[Piece]) -> bool:
     """Whether there is a bracket to multiply out. What may be collected at once is none."""
-    return any(term not in ("x0", 1) for _, term in pieces(side))
+    return any(term not in ("x0", 1) for _, term in side)
 
 
-def _times(side: Term, n: int) -> Term:
+def _times(side: list[Piece], n: int) -> Term:
     """n times a side, summand by summand."""
-    return _sum([(factor * n, term) for factor, term in pieces(side)])
+    return _sum([(factor * n, term) for factor, term in side])
 
 
-def _multiplied_out(side: Term) -> Term:
+def _multiplied_out(term: Term, side: list[Piece]) -> Term:
     """The side with its outermost brackets multiplied out; a side without any stays."""
     if not _is_bracketed(side):
-        return side
-    opened = [(factor, pieces(term)) for factor, term in pieces(side)]
-    return _sum([(factor * inner, each) for factor, parts in opened for inner, each in parts])
+        return term
+    return _sum([piece for factor, each in side for piece in pieces(each, factor)])
 
 
 def _sum(summands: list[Piece]) -> Term:
     terms = [literal(n) if term == 1 else scaled(n, term) for n, term in summands]
-    return canonical(("add", *terms)) if len(terms) > 1 else terms[0]
+    return make("add", *terms) if len(terms) > 1 else terms[0]
 
 
 # ------------------------------------------------------------------------------ numbers of a side
@@ -111,9 +111,9 @@ def numbers_in(shape: Any, term: Any) -> tuple[Term, ...] | None:
 
 
 def with_numbers(shape: Any, numbers: Any) -> Term:
-    """The term of that shape with the next of these numbers, an iterator, in its places."""
+    """The canonical term of that shape with the next of `numbers`, an iterator, in its places."""
     if is_literal(shape):
         return next(numbers)  # type: ignore[no-any-return]
     if shape.__class__ is not tuple:
         return shape  # type: ignore[no-any-return]
-    return (shape[0], *[with_numbers(part, numbers) for part in shape[1:]])
+    return make(shape[0], *[with_numbers(part, numbers) for part in shape[1:]])

@@ -38,11 +38,10 @@ class Equation(Foreseeing):
 
     def play(self, step: Step) -> Finding | None:
         """What is wrong with the step, or None; then its equation is the state."""
-        self._moved()
-        self._plan = None
         before, after = self._equation, step[-1]
         meanings = self._meanings or _meanings(before)
-        self._equation, self._meanings = after, _meanings(after)
+        self.follow(step)
+        self._meanings = _meanings(after)
         if step[0] == "expand":
             if after == before:
                 return Finding("another spelling of the equation", shown(after))
@@ -53,6 +52,12 @@ class Equation(Foreseeing):
         if fault := _operand_fault(step[0], step[1]):
             return fault
         return self._compare(_operated(step[0], step[1], meanings))
+
+    def follow(self, step: Step) -> None:
+        """Any equation is believed, so it need not be worked out what it means."""
+        self._moved()
+        self._plan = self._meanings = None
+        self._equation = step[-1]
 
     def _compare(self, right: Sides) -> Finding | None:
         """Whether the sides of the new equation mean what they should."""

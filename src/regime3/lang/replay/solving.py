@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from regime3.lang.canon import canonical
 from regime3.lang.replay import gather, linear
 from regime3.lang.replay.state import Head
 from regime3.lang.signature import PROBLEM_NODES_MAX
@@ -170,7 +169,7 @@ class Shaped:
         waiting = iter(numbers)
         after = list(self.before)
         for side in self.sides:
-            after[side] = canonical(gather.with_numbers(self.shape[side], waiting))
+            after[side] = gather.with_numbers(self.shape[side], waiting)
         return tuple(after)
 
     def numbers(self, equation: Any) -> Numbers | None:

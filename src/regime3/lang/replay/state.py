@@ -38,6 +38,10 @@ class State(Protocol):
         """
         ...
 
+    def follow(self, step: Step) -> None:
+        """Move on as `play` does, for whoever does not ask what is wrong."""
+        ...
+
     def expects(self) -> tuple[Slots, ...]:
         """Ways to tell what comes next in fewer words: types of the terms, one way or more.
 
@@ -76,6 +80,14 @@ class Foreseeing:
         self._strategy = strategy
         self._head: Head | None = None
         self._known = strategy == 0
+
+    def play(self, step: Step) -> Finding | None:
+        """What is wrong with the step, or None; then moves on."""
+        raise NotImplementedError
+
+    def follow(self, step: Step) -> None:
+        """Moves on. A subclass whose state does not depend on its findings leaves them out."""
+        self.play(step)
 
     def _moved(self) -> None:
         self._known = self._strategy == 0
