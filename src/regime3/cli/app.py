@@ -15,6 +15,7 @@ from regime3.cli import (
     lab,
     language,
     look,
+    push,
     queue,
     run,
     tasks,
@@ -50,6 +51,7 @@ _verb("Daily", queue.skip)
 _verb("Daily", run.stop)
 app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
 _verb("Model", checkpoints.rollback)
+_verb("Model", push.push)
 _verb("Language", language.canon)
 _verb("Language", language.check)
 _verb("Language", language.encode)
