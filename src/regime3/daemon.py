@@ -30,12 +30,13 @@ from regime3.errors import Regime3Error, SettingsError, StepLost, TrainerFatal
 from regime3.paths import Lab
 from regime3.records import messages as say
 from regime3.records.checkpoint import Seal
-from regime3.records.status import State
+from regime3.records.status import Level, State
 from regime3.spool import Admission, Spool
 from regime3.status import StatusBoard
 from regime3.supervisor.admission import AdmissionThread
 from regime3.supervisor.housekeeping import Housekeeping
 from regime3.supervisor.process import SLOW_STATES, WorkerProcess, how_it_ended
+from regime3.supervisor.pushing import PushThread
 from regime3.supervisor.verbs import Verbs
 from regime3.vault import Vault
 
@@ -61,6 +62,7 @@ class Supervisor:
         self.vault = Vault(lab, self.clock)
         self.board = StatusBoard(lab, settings, self.clock)
         self.admission = AdmissionThread(self.spool, settings.queue.poll_s)
+        self.pushing = PushThread(lab, settings.node)
         self.housekeeping = Housekeeping(self)
         self.verbs = Verbs(self)
         self.head: Seal | None = None
@@ -92,6 +94,7 @@ class Supervisor:
             self.verbs.drop_stale_stops()
             # ---- Act 3: files may come in; the worker comes up in the first round
             self.admission.start()
+            self.pushing.offer(self.head_seal, activate=False)
             self._watch_signals()
             try:
                 # ---- Act 4: rounds, for ever
@@ -112,6 +115,7 @@ class Supervisor:
                 raise
             finally:
                 self.admission.stop()
+                self.pushing.stop()
                 self._kill_worker()
                 self.board.close()
 
@@ -134,6 +138,7 @@ class Supervisor:
         self._pause_or_resume()
         self._mind_worker()
         self._listen()
+        self._hear_of_pushes()
         self.housekeeping.turn()
         self._tell()
 
@@ -192,6 +197,12 @@ class Supervisor:
         self.say_line(str(admission))
         text = str(admission)
         self.board.event(admission.outcome, text[0].upper() + text[1:])
+
+    def _hear_of_pushes(self) -> None:
+        for outcome in self.pushing.take():
+            level: Level = "INFO" if outcome.done else "WARN"
+            self.board.event("pushed" if outcome.done else "not-pushed", outcome.text, level=level)
+            self.say_line(outcome.text)
 
     # ==================================================================== pausing
 
@@ -322,6 +333,7 @@ class Supervisor:
                 self._deaths_without_progress = 0
                 self.take_head(self.vault.open(report.number))
                 self.verbs.settle()
+                self.pushing.offer(self.head_seal)
                 self.housekeeping.after_seal()
                 self.say_line(f"sealed checkpoint {report.number} at step {report.step}")
             case say.RowGivenUp():

@@ -1,11 +1,11 @@
-"""A node that takes models, as a real server process: `python -m tests.ship.node LAB PORT`."""
+"""A node that takes models, as a real server process."""
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import multiprocessing.process
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,15 +41,24 @@ def a_free_port() -> int:
         return port
 
 
-def start(lab: Lab, port: int) -> subprocess.Popen[bytes]:
-    """A server process that answers."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.ship.node", str(lab.root), str(port)])
+def serve(root: str, port: int) -> None:
+    """The server, in a process of its own."""
+    app, _ = an_uploading_app(Lab(Path(root)))
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+
+
+def start(lab: Lab, port: int) -> multiprocessing.process.BaseProcess:
+    """A server process that answers; forked from one that has imported everything."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["tests.ship.node"])
+    process = processes.Process(target=serve, args=(str(lab.root), port), daemon=True)
+    process.start()
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
             httpx.options(f"http://127.0.0.1:{port}/models/uploads")
             return process
-        assert process.poll() is None, "the node did not come up"
+        assert process.is_alive(), "the node did not come up"
         time.sleep(0.02)
     raise TimeoutError
 
@@ -63,9 +72,4 @@ def running(lab: Lab) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait()
-
-
-if __name__ == "__main__":
-    app, _ = an_uploading_app(Lab(Path(sys.argv[1])))
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
+        process.join()

@@ -16,6 +16,7 @@ from regime3.cli import (
     lab,
     language,
     look,
+    push,
     queue,
     run,
     tasks,
@@ -53,6 +54,7 @@ _verb("Daily", run.stop)
 app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
 _verb("Model", checkpoints.rollback)
 _verb("Model", chat.chat)
+_verb("Model", push.push)
 _verb("Language", language.canon)
 _verb("Language", language.check)
 _verb("Language", language.encode)

@@ -243,6 +243,7 @@ class Node:
     )
     push_to: str = setting("", "Address of the node that seals are pushed to; empty: none.")
     push_token: str = setting("", "Admin token of that node.")
+    push_activate: bool = setting(True, "A seal that was pushed becomes that node's champion.")
 
 
 @dataclass(frozen=True)

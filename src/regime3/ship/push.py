@@ -28,7 +28,7 @@ from regime3.paths import Lab
 from regime3.records.checkpoint import MANIFEST_NAME, Seal
 from regime3.records.models import ModelManifest, check_id, decode_manifest, id_of
 from regime3.ship.export import export_folder, origin_of
-from regime3.ship.tus import CONTENT, PREFIX, VERSION
+from regime3.ship.protocol import CONTENT, PREFIX, VERSION
 
 PIECE_BYTES: Final = 256 << 20
 """Of one request: at a slow link's pace it still ends within a few minutes."""
@@ -203,6 +203,8 @@ class _Sending:
             try:
                 self._send_file(name)
             except NodeRefused as refused:
+                if refused.code == "model_exists":
+                    break  # published, but a kill came before it was entered
                 if refused.status != 404 or not self._is_there():
                     raise
         if not self._is_there():

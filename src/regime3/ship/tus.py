@@ -31,11 +31,9 @@ from starlette.requests import ClientDisconnect
 
 from regime3.errors import NodeRefused
 from regime3.records.models import FILE_PATTERN, ID_PATTERN
+from regime3.ship.protocol import CONTENT, EXTENSIONS, PREFIX, VERSION
 from regime3.ship.uploads import STALE_S, Part, Uploads, disk_full, is_disk_full
 
-VERSION: Final = "1.0.0"
-EXTENSIONS: Final = "creation,expiration,termination"
-CONTENT: Final = "application/offset+octet-stream"
 BLOCK_BYTES: Final = 4 << 20
 """Handed to the writing thread at one time; at most two such blocks of a sender are in memory."""
 SYNC_BYTES: Final = 64 << 20
@@ -46,7 +44,6 @@ RATE_BYTES_S_MIN: Final = 4096
 """A sender slower than this over a window is cut off; it may resume."""
 METADATA_CHARS_MAX: Final = 4096
 LENGTH_MAX: Final = 1 << 48
-PREFIX: Final = "/models/uploads"
 
 Refusals = Callable[..., dict[int | str, dict[str, Any]]]
 ModelId = Annotated[str, InPath(min_length=1, max_length=96, pattern=ID_PATTERN)]
@@ -189,8 +186,6 @@ async def _receive(request: Request, part: Part, offset: int) -> None:
                 await sink.put(chunk)
             await sink.flush()
         except ClientDisconnect:
-            with contextlib.suppress(OSError):
-                await sink.flush()
             raise NodeRefused(408, "sender_gone", "the sender went away") from None
         finally:
             await asyncio.shield(sink.close())
@@ -255,7 +250,9 @@ class _Sink:
             await write
 
     async def close(self) -> None:
-        """Wait for the threads, then make safe what was written."""
+        """Write what is left, wait for the threads, then make safe what was written."""
+        with contextlib.suppress(OSError):
+            await self.flush()
         for pending in (self._write, self._sync):
             if pending is not None:
                 with contextlib.suppress(OSError):

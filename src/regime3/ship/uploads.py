@@ -197,7 +197,7 @@ class Uploads:
         with self._lock:
             self.sweep()
             if self._has(model):
-                raise NodeRefused(409, "model_exists", f"{model} is registered", param="model")
+                raise NodeRefused(409, "model_exists", f"{model} is there already", param="model")
             self._check_promise(model, manifest_sha256, file)
             self._check_length(model, file, length)
             self._check_room(length)

@@ -42,7 +42,8 @@ class Housekeeping:
     def after_seal(self) -> None:
         """Old checkpoints go by rule; file contents go when no checkpoint may need them."""
         sup = self._sup
-        removed = sup.vault.retain(sup.settings.checkpoint, self.protected, sup.clock.now())
+        protected = {*self.protected, *sup.pushing.needed()}
+        removed = sup.vault.retain(sup.settings.checkpoint, protected, sup.clock.now())
         if removed:
             sup.board.event("retention", f"Checkpoints let go by rule: {removed}")
         plan = sup.vault.last_plan

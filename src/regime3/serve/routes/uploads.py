@@ -21,7 +21,7 @@ def uploads_of(lab: Lab, settings: Settings, registry: Registry, clock: Clock) -
         try:
             registry.get(model_id)
         except NodeRefused:
-            return False
+            return lab.node_model(model_id).exists()
         return True
 
     bytes_max = int(settings.node.upload_gb_max * 1e9)
