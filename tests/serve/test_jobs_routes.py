@@ -101,7 +101,8 @@ def test_an_evaluation_is_made_watched_and_read(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/data_gen/jobs", {"model": "mixed", "family": "arithmetic", "levels": [1], "problems": 2}),
+        ("/data_gen/jobs", {"model": "mixed", "family": "arithmetic", "levels": [1],
+                            "problems": 2}),
         ("/generate", {"model": "right", "messages": [{"role": "user", "content": "hi"}]}),
         ("/compare", {"first": "right", "second": "wrong", "dataset_ref": "tasks:all:1",
                       "max_examples": 2}),
@@ -171,7 +172,8 @@ def test_an_id_that_is_none_is_refused(client: TestClient, bad: str) -> None:
 
 def test_an_unknown_job_is_404_everywhere(client: TestClient) -> None:
     for verb, path in (
-        ("GET", ""), ("GET", "/examples"), ("GET", "/output"), ("POST", "/cancel"), ("POST", "/retry"),
+        ("GET", ""), ("GET", "/examples"), ("GET", "/output"),
+        ("POST", "/cancel"), ("POST", "/retry"),
     ):  # fmt: skip
         answer = client.request(verb, f"/jobs/{UNKNOWN}{path}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "job_not_found")
