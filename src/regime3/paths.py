@@ -294,6 +294,11 @@ class Lab:
         return self.node / "power.json"
 
     @property
+    def node_simulated_card_file(self) -> Path:
+        """The limit of the simulated card, which outlives a process as a real one does."""
+        return self.node / "simulated_card.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

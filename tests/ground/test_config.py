@@ -74,6 +74,11 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
         ("[examples]\nstop_count_min = 9\n", 2, "exceeds"),
         ("[model]\nmax_length = 100000\n", 2, "token_budget_max"),
         ("[examples]\nthink_emoji = ''\n", 2, "empty"),
+        ("[power]\nquiet_hours = '22-7'\n", 2, "22:00-07:00"),
+        ("[power]\nquiet_hours = '24:00-07:00'\n", 2, "two times"),
+        ("[power]\nquiet_hours = '22:00-07:00 '\n", 2, "two times"),
+        ("[power]\nquiet_hours = '07:00-07:00'\n", 2, "end when they begin"),
+        ("[power]\nquiet_w = 300.0\n", 2, "do not rise"),
         ("[train]\nlearning_rate = nan\n", 2, "out of bounds"),
     ],
 )

@@ -127,6 +127,11 @@ def ask(url: str, method: str, path: str, body: Any = None) -> Any:
     raise AssertionError(f"{method} {path}: no answer in {DONE_S_MAX} s")
 
 
+def order(url: str) -> list[str]:
+    """All jobs, once more."""
+    return [ask(url, "POST", path, {"model": "nano", **body})["id"] for path, body in JOBS]
+
+
 def items_of(url: str, job: str) -> dict[int, Any]:
     """What each item came to."""
     found: dict[int, Any] = {}
@@ -157,7 +162,7 @@ def finished(url: str, jobs: list[str]) -> Iterator[dict[str, Any]]:
 def calm(root: Path) -> list[dict[int, Any]]:
     """What the jobs come to when nobody is killed."""
     with running_node(make_lab(root / "calm"), engine="fake") as node:
-        jobs = [ask(node.url, "POST", path, {"model": "nano", **body})["id"] for path, body in JOBS]
+        jobs = order(node.url)
         assert all(job["state"] == "done" for job in finished(node.url, jobs))
         return [items_of(node.url, job) for job in jobs]
 
@@ -178,7 +183,9 @@ def run(root: Path, kills: int, seed: int) -> dict[str, Any]:
                 ask(url, "GET", f"/jobs/{job}")["state"] not in ("queued", "running")
                 for job in jobs
             ):
-                jobs = [ask(url, "POST", path, {"model": "nano", **body})["id"] for path, body in JOBS]
+                jobs = [
+                    ask(url, "POST", path, {"model": "nano", **body})["id"] for path, body in JOBS
+                ]
                 rounds.append(jobs)
             time.sleep(trouble.draw.uniform(0.05, 0.9))
             trouble.kill()

@@ -135,7 +135,8 @@ def test_chunks_without_a_length_are_counted(port: int) -> None:
         b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
         b"GET /health HTTP/1.1\r\nHost: evil.example\r\nHost : localhost\r\n\r\n",
         b"GET /health HTTP/1.1\r\n Host: localhost\r\n\r\n",
-        b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
+        b"Content-Length: 2\r\n\r\nab",
         b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
         b"Transfer-Encoding: gzip\r\n\r\na",
         b"GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\n\r\n",

@@ -281,8 +281,26 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
     ):
         place = origins.get("checkpoint.snapshot_at", "")
         raise SettingsError(place, "checkpoint.snapshot_at is not a time", 'Write it as "03:00"')
+    _check_power(settings.power, origins)
     if settings.model.max_length > settings.memory.token_budget_max:
         place = origins.get("model.max_length") or origins.get("memory.token_budget_max", "default")
         raise SettingsError(
             place, "model.max_length exceeds memory.token_budget_max", "Raise token_budget_max"
         )
+
+
+def _check_power(power: Power, origins: Mapping[str, str]) -> None:
+    """Hours that are hours, and profiles in their order."""
+    clock = r"([01]\d|2[0-3]):[0-5]\d"
+    if power.quiet_hours:
+        place = origins.get("power.quiet_hours", "")
+        fix = 'Write them as "22:00-07:00", or "" for none'
+        if not re.fullmatch(f"{clock}-{clock}", power.quiet_hours, re.ASCII):
+            raise SettingsError(place, "power.quiet_hours are not two times of a day", fix)
+        if power.quiet_hours[:5] == power.quiet_hours[6:]:
+            raise SettingsError(place, "power.quiet_hours end when they begin", fix)
+    if not power.quiet_w <= power.normal_w <= power.max_w:
+        named = (origins.get(f"power.{name}_w") for name in ("quiet", "normal", "max"))
+        place = next((place for place in named if place), "default")
+        reason = "power.quiet_w, normal_w and max_w do not rise in this order"
+        raise SettingsError(place, reason, "Put them in order")

@@ -262,4 +262,7 @@ class Power:
     normal_slots: int = setting(64, "Sequences at one time in normal.", low=1, high=4096)
     max_slots: int = setting(128, "Sequences at one time in max.", low=1, high=4096)
     quiet_hours: str = setting("", "Local hours of the quiet profile, as 22:00-07:00; empty: none.")
+    temperature_c_max: float = setting(
+        87.0, "A card hotter than this is stepped down a profile, °C.", low=40.0, high=110.0
+    )
     simulated: bool = setting(False, "Pretend to have a card, labelled as simulated everywhere.")

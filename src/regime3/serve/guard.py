@@ -13,6 +13,7 @@ An inference token reaches the paths below and nothing else: a new path is for a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import secrets
@@ -40,6 +41,8 @@ INFERENCE_PATHS = frozenset(
     {"/tokenize", "/detokenize", "/tokenizer_info", "/gpu", "/system"}
     | {"/health", "/ready", "/version", "/info", "/metrics"}
 )
+SCANNED_HERE_BYTES_MAX = 256 << 10
+"""A longer body is scanned in a thread: others do not wait for it."""
 INFERENCE_PREFIXES = ("/v1/", "/lang/")
 INFERENCE_METHODS = ("GET", "HEAD", "POST")
 READING_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -119,7 +122,10 @@ class Guard:
                 body = await read_whole(incoming, self._limits)
                 if body is None:
                     return  # the client is gone
-                _check_json(body)
+                if len(body) > SCANNED_HERE_BYTES_MAX:
+                    await asyncio.to_thread(_check_json, body)
+                else:
+                    _check_json(body)
                 await self.app(scope, replayed(body, receive), answer.send)
         except NodeRefused as refused:
             await answer.refuse(refused)
