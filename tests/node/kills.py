@@ -44,6 +44,7 @@ JOBS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("/eval/jobs", {"dataset_ref": "tasks:arithmetic:1-3", "max_examples": 300}),
 ]
+MORE: dict[str, Any] = {"drain_s": 0.5, "residents_max": 6}
 SLOW = {"REGIME3_FAULT_ENGINE": "step-ms:4"}
 PADDING_BYTES = 12_000_000
 """Makes an upload long enough to be killed in the middle."""
@@ -73,7 +74,7 @@ class Trouble:
     def start(self) -> None:
         """A node on the port of the one before."""
         self.node = self._stack.enter_context(
-            running_node(self.lab, engine="fake", port=self.port, environment=SLOW, drain_s=0.5)
+            running_node(self.lab, engine="fake", port=self.port, environment=SLOW, **MORE)
         )
         self.port = int(self.node.url.rpartition(":")[2])
 
@@ -129,7 +130,15 @@ def ask(url: str, method: str, path: str, body: Any = None) -> Any:
 
 def order(url: str) -> list[str]:
     """All jobs, once more."""
-    return [ask(url, "POST", path, {"model": "nano", **body})["id"] for path, body in JOBS]
+    return [ask(url, "POST", path, {"model": "default", **body})["id"] for path, body in JOBS]
+
+
+def ordered(url: str) -> list[str]:
+    """Ids of all jobs, ordered once more."""
+    found = []
+    for path, body in JOBS:
+        found.append(ask(url, "POST", path, {"model": "default", **body})["id"])
+    return found
 
 
 def items_of(url: str, job: str) -> dict[int, Any]:
@@ -183,9 +192,7 @@ def run(root: Path, kills: int, seed: int) -> dict[str, Any]:
                 ask(url, "GET", f"/jobs/{job}")["state"] not in ("queued", "running")
                 for job in jobs
             ):
-                jobs = [
-                    ask(url, "POST", path, {"model": "nano", **body})["id"] for path, body in JOBS
-                ]
+                jobs = ordered(url)
                 rounds.append(jobs)
             time.sleep(trouble.draw.uniform(0.05, 0.9))
             trouble.kill()

@@ -165,6 +165,10 @@ class Jobs:
             **self._desk.facts(),
         }
 
+    async def models_in_use(self) -> set[str]:
+        """Ids that open jobs are bound to."""
+        return {each.model for job in await self._store.open_jobs() for each in job.bound}
+
     # --------------------------------------------------------------------------- changing
 
     async def cancel(self, job_id: str) -> Job:

@@ -15,7 +15,8 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -67,6 +68,8 @@ class Models:
         self._resident: list[str] = []
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._busy = asyncio.Lock()
+        self.in_use: Callable[[], Awaitable[set[str]]] = _nobody
+        """Ids that open jobs are bound to: they stay in memory as long as there is a place."""
         registry.guards.append(self._needs)
 
     # --------------------------------------------------------------------------- life
@@ -74,15 +77,16 @@ class Models:
     async def start(self) -> None:
         """Load the champion; in an empty registry, the first model that the lab has."""
         await asyncio.to_thread(self.registry.sweep)
-        if self.settings.node.engine == "fake":
-            await self._load(NANO, "")
-            return
         try:
             first = self.registry.aliases.get("champion")
+            if first is None and self.settings.node.engine == "fake":
+                await self._load(NANO, "")
+                return
             if first is None and not self.registry.list():
                 first = await self._first_model()
             if first is not None:
                 await self.activate(first)
+                await self._load_for_jobs()
         except (Regime3Error, OSError) as error:
             self.trouble = str(error)
 
@@ -182,7 +186,7 @@ class Models:
         await asyncio.to_thread(self.registry.set_alias, alias, model_id)
         self.trouble = None
         self.swap_s = time.monotonic() - began
-        self._let_go_of_others()
+        await self._let_go_of_others()
         return Activation(model_id, alias, before, verified - began, load_s, warm_s, self.swap_s)
 
     async def set_alias(self, alias: str, model_id: str) -> dict[str, str]:
@@ -199,7 +203,7 @@ class Models:
         if alias not in ALIASES:
             raise NodeRefused(404, "unknown_alias", f"aliases are {', '.join(ALIASES)}")
         aliases = await asyncio.to_thread(self.registry.drop_alias, alias)
-        self._let_go_of_others()
+        await self._let_go_of_others()
         return aliases
 
     async def delete(self, model_id: str) -> Entry:
@@ -228,7 +232,14 @@ class Models:
             if self._leaving:
                 await asyncio.wait(self._leaving.values(), return_when=asyncio.FIRST_COMPLETED)
                 continue
-            replaced = self.registry.aliases.get(alias)
+            aliases = self.registry.aliases
+            named = {aliases.get("champion"), aliases.get("challenger")}
+            for_jobs = [name for name in self._resident if name not in named]
+            if for_jobs:
+                # Their jobs end with the reason and can be tried again.
+                self._let_go(for_jobs[0])
+                continue
+            replaced = aliases.get(alias)
             if replaced in self._resident and (places == 1 or alias == "challenger"):
                 self._let_go(replaced)
                 continue
@@ -239,10 +250,22 @@ class Models:
                 "DELETE /models/aliases/challenger frees one, node.residents_max gives more",
             )
 
-    def _let_go_of_others(self) -> None:
-        """What no alias but `previous` means need not stay in memory."""
+    async def _load_for_jobs(self) -> None:
+        """After a restart: what open jobs are bound to, as far as there are places."""
+        for model_id in sorted(await self.in_use()):
+            full = len(self.residents) >= self.settings.node.residents_max
+            if full or model_id in self._resident:
+                continue
+            # A job whose model is gone says so itself.
+            with contextlib.suppress(NodeRefused):
+                folder = await asyncio.to_thread(self.registry.folder, model_id)
+                await asyncio.to_thread(partial(self.registry.verify, model_id, deep=False))
+                await self._load(model_id, str(folder))
+
+    async def _let_go_of_others(self) -> None:
+        """What no alias but `previous` means, and no open job, need not stay in memory."""
         aliases = self.registry.aliases
-        kept = {aliases.get("champion"), aliases.get("challenger")}
+        kept = {aliases.get("champion"), aliases.get("challenger"), *await self.in_use()}
         for model_id in [name for name in self._resident if name not in kept]:
             self._let_go(model_id)
 
@@ -291,6 +314,10 @@ class Models:
                 raise NodeRefused(503, "model_not_found", "the nano model could not be built")
             await asyncio.to_thread(disk.seal_folder, temp, target)
         await asyncio.to_thread(self.registry.register, NANO, NANO)
+
+
+async def _nobody() -> set[str]:
+    return set()
 
 
 def _loading(what: str) -> NodeRefused:

@@ -71,8 +71,8 @@ async def _serve(
     routers = [uploads_routes.router(uploads), models_routes.router(models)]
     app = create_app(node, [*routers, jobs_routes.router(jobs)])
     await link.start()
-    loading = asyncio.create_task(models.start())
-    await jobs.start()
+    models.in_use = jobs.models_in_use
+    loading = asyncio.create_task(_begin(models, jobs))
     try:
         with announced(lab, settings, listener, tell):
             guarded = Guard(app, settings.node, tokens, audit=Audit(lab))
@@ -83,6 +83,12 @@ async def _serve(
         await jobs.close()
         await models.stop()
         await link.stop()
+
+
+async def _begin(models: Models, jobs: Jobs) -> None:
+    """Jobs go on once their models are back."""
+    await models.start()
+    await jobs.start()
 
 
 def bind(settings: Settings) -> socket.socket:
