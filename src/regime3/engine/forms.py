@@ -8,6 +8,7 @@ room for an answer. A grammar cannot count, so an S-expression may run into `max
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,30 @@ import torch
 from regime3.engine.guide import allow
 from regime3.engine.layout import Tokens
 from regime3.lang.codebook import Codebook
-from regime3.lang.codes import FIRST_MACRO, IMPLIED, MACRO_END, QED
+from regime3.lang.codes import END, FIRST_MACRO, IMPLIED, MACRO_END, QED
 from regime3.lang.masks import Constrainer
 
 
 class CodesForm:
-    """A body in codes. Begins with an opening or an answer; then what its phase allows."""
+    """A body in codes. Begins with an opening or an answer; then what its phase allows.
+
+    `begin` makes the row anew. An answer begins with `qed!` or whatever has `qed` at its head. One
+    that is told without either (a counter-model of follows) is parted as `tasks.rows` parts it:
+    only its last code stands after the thought.
+    """
 
     def __init__(
-        self, row: Constrainer, tokens: Tokens, first: int, answers: frozenset[int], think: int
+        self,
+        begin: Callable[[], Constrainer],
+        tokens: Tokens,
+        first: int,
+        answers: frozenset[int],
+        think: int,
     ) -> None:
-        self.row, self.tokens, self._first, self._answers = row, tokens, first, answers
+        self._begin = begin
+        self.row, self.tokens, self._first, self._answers = begin(), tokens, first, answers
         self._think = think
+        self._codes: list[int] = []
         """Codes of the thought after which it is closed as soon as a step ends."""
         self._thought = 0
         self._fixed: list[list[int]] = []
@@ -36,6 +49,8 @@ class CodesForm:
         if tokens.parted and not tokens.opening:
             self._phase = "steps"
         self._at_step = True
+        self._in_answer = False
+        """A code of the answer has come after the thought."""
 
     def edit(self, logits: torch.Tensor) -> None:
         allow(logits, self.allowed())
@@ -48,7 +63,13 @@ class CodesForm:
             return self.tokens.end[:1]
         codes = np.flatnonzero(self.row.mask()).tolist()
         if not self._at_step or self._phase == "whole":
-            return [self._first + code for code in codes]
+            found = [self._first + code for code in codes]
+            if self._phase == "steps" and END in codes and self._finishes(END):
+                found.remove(self._first + END)
+                found += [each[0] for each in self.tokens.closings]
+            elif self._phase == "answer" and not self._in_answer:
+                return [self._first + END]
+            return found
         answers = [self._first + code for code in codes if code in self._answers]
         steps = [self._first + code for code in codes if code not in self._answers]
         if self._phase == "answer":
@@ -72,10 +93,19 @@ class CodesForm:
             return
         if self._phase == "start":
             self._phase = "answer"
+        self._in_answer = self._phase == "answer"
         before = self.row.steps
         self.row.advance(code)
+        self._codes.append(code)
         self._at_step = self.row.steps != before
         self._thought += self._phase == "steps"
+
+    def _finishes(self, code: int) -> bool:
+        """Whether this code would end the body."""
+        row = self._begin()
+        for each in (*self._codes, code):
+            row.advance(each)
+        return row.done
 
     def _mark(self, token: int) -> None:
         """A token of the layout has begun a piece of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import llguidance
@@ -116,14 +117,13 @@ class Guides:
     def _codes(self, problem: Problem, tokens: Tokens, limit: int, think: int) -> Part:
         if self._book is None:
             raise NodeRefused(400, "no_codebook", "this model has no codes", param="regime")
-        budget = min(limit - tokens.around, BUDGET_MAX)
+        begin = partial(Constrainer, problem, self._book, min(limit - tokens.around, BUDGET_MAX))
         try:
             first = code_ids(self._tokenizer)[0]
-            row = Constrainer(problem, self._book, budget)
+            return CodesForm(begin, tokens, first, answer_codes(self._book), think)
         except (LanguageError, ModelError) as error:
             message = str(error).partition("\n")[0]
             raise NodeRefused(400, "form_impossible", message, param="max_tokens") from None
-        return CodesForm(row, tokens, first, answer_codes(self._book), think)
 
     def _terms(self, problem: Problem, layout: Layout, tokens: Tokens, think: int) -> Part:
         closings = list(layout.closings) or None

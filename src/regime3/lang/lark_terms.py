@@ -2,11 +2,10 @@
 
     print(term_lark(problem, opening="🤔\\n", closings=["\\n🛑\\n"]))
 
-A whole reply: an opening, steps a line each and a closing, or none of these; then the answer. Types,
-arity, names, constants and, by unrolling steps, that a line is cited only after it was written, are
-in the grammar. It counts no nodes, no depth and no budget, and does not know that a fraction is in
-lowest terms: a reply that it accepts may still be refused for these. `lark` is the same for codes.
-SPEC.md, sections 1 and 2.
+A whole reply: an opening, steps a line each and a closing, or none of these; then the answer. It
+knows types, arity, names, constants and, by unrolling steps, which lines may be cited. It counts no
+nodes, no depth and no budget, and does not know that a fraction is in lowest terms: a reply that it
+accepts may still be refused for these. `lark` is the same for codes. SPEC.md, sections 1 and 2.
 """
 
 from __future__ import annotations
@@ -69,7 +68,10 @@ class _Writer:
     def _steps(self) -> list[str]:
         """`steps`: with lines, one rule for each line that a step can be."""
         if not self.logic:
-            return [f'steps: step ("\\n" step){{0,{signature.STEPS_MAX - 2}}}', self._step("step", 0)]
+            return [
+                f'steps: step ("\\n" step){{0,{signature.STEPS_MAX - 2}}}',
+                self._step("step", 0),
+            ]
         first = len(self.problem.premises) + 1
         rules = [f"steps: from_{first}" if first <= signature.LINES_MAX else "steps: nothing"]
         for line in range(first, signature.LINES_MAX + 1):
