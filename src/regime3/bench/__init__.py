@@ -24,6 +24,7 @@ NAMES = {
     "codec": "codec",
     "mask": "mask",
     "regimes": "regimes",
+    "node": "node",
 }
 _PACKAGES = (
     "regime3",

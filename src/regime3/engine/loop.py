@@ -87,6 +87,7 @@ class Loop:
     def waiting_count(self) -> int:
         return len(self.waiting[True]) + len(self.waiting[False])
 
+    @torch.inference_mode()
     def step(self) -> None:
         """Admit, fill, decode."""
         self._admit()
@@ -106,7 +107,12 @@ class Loop:
         began: dict[Request, Sequence] = {}
         for interactive in (True, False):
             queue = self.waiting[interactive]
-            while queue and self._has_room(queue[0]) and self.slots.take(interactive):
+            while (
+                queue
+                and self.slots.free
+                and self._has_room(queue[0])
+                and self.slots.take(interactive)
+            ):
                 sequence = queue.popleft()
                 self.batch.put(sequence)
                 self._begin(sequence, began)

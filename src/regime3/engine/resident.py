@@ -65,7 +65,14 @@ class Resident:
         self.ends = end_ids(model, tokenizer)
         if self.renderer is not None:
             self.ends.add(self.renderer.template.end_id)
-        self.guides = Guides(tokenizer, self.renderer, self.book, settings.examples)
+        self.guides = Guides(
+            tokenizer,
+            self.renderer,
+            self.book,
+            settings.examples,
+            self.ends,
+            self.forward.vocabulary,
+        )
         self.text_of = lru_cache(TEXTS_MAX)(self._text_of)
         self.requests: dict[int, Request] = {}
         self.loop: Loop
@@ -244,7 +251,7 @@ def bad(message: str, param: str) -> NodeRefused:
 
 
 def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    """A message of OpenAI's kind as ours: text parts joined, what we do not know left out."""
+    """A message of OpenAI's kind as one of ours: text parts joined, unknown fields left out."""
     if not isinstance(message, dict):
         raise InputRefused("a message is an object")
     content = message.get("content")

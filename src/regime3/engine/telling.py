@@ -42,6 +42,10 @@ class Telling:
         self._stream_s = stream_s
         self._told_s = 0.0
 
+    def ends_nothing(self) -> None:
+        """No token ends a completion from now on: for benchmarks."""
+        self._ends[:] = False
+
     # ----------------------------------------------------------------------------- requests
 
     def begin(self, request: Request) -> None:

@@ -61,15 +61,26 @@ class TextStream:
         self._stops = []
 
     def _advance(self, *, final: bool) -> None:
-        tail = self._tail
+        """Take in the text of as many tokens as make whole characters; of all, at the end."""
+        tail, new = self._tail, len(self._tail) - self._known
+        count = len(tail)
         text = self._decode(tail)
-        if text.endswith(BROKEN) and not final and len(tail) - self._known < HELD_TOKENS_MAX:
-            return
+        if text.endswith(BROKEN) and not final:
+            for held in range(1, min(new, HELD_TOKENS_MAX)):
+                shorter = self._decode(tail[:-held])
+                if not shorter.endswith(BROKEN):
+                    text, count = shorter, len(tail) - held
+                    break
+            else:
+                if new < HELD_TOKENS_MAX:
+                    return
         self._text += text[len(self._shown) :]
         # The tokens that are out now are the context of the next ones; older ones are not needed.
-        self._tail = tail[self._known :] or tail
-        self._known = len(self._tail)
-        self._shown = self._decode(self._tail)
+        if count > self._known:
+            self._tail = tail[self._known :]
+            count -= self._known
+        self._known = count
+        self._shown = self._decode(self._tail[:count])
 
     def _look_for_stops(self) -> None:
         places = [place for stop in self._stops if (place := self._text.find(stop)) >= 0]
