@@ -24,6 +24,7 @@ NAMES = {
     "codec": "codec",
     "mask": "mask",
     "regimes": "regimes",
+    "swap": "ship",
 }
 _PACKAGES = (
     "regime3",

@@ -14,7 +14,9 @@ from regime3.cli.output import Json, console, table
 def bench(
     name: Annotated[
         str,
-        typer.Argument(help="admit, first-step, train, status, tokens, codec, mask or regimes."),
+        typer.Argument(
+            help="admit, first-step, train, status, tokens, codec, mask, regimes or swap."
+        ),
     ],
     full: Annotated[
         bool, typer.Option("--full/--quick", help="More runs; what docs quote.")
