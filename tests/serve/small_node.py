@@ -38,7 +38,7 @@ class FakeLink:
 
     async def unload(self, name: str, drain_s: float) -> wire.Unloaded:
         self.asked.append(f"unload {name}")
-        del self.cards[name]
+        self.cards.pop(name, None)
         await self.drained.wait()
         return wire.Unloaded(1)
 

@@ -99,6 +99,16 @@ def test_a_load_that_fails_changes_nothing(tmp_path: Path) -> None:
     run(scene)
 
 
+def test_a_load_that_dies_with_the_engine_does_not_come_back_by_itself(tmp_path: Path) -> None:
+    async def scene() -> None:
+        models, link = a_node(tmp_path, "a")
+        link.refuses = NodeRefused(503, "engine_restarted", "died")
+        assert await refusal(models.activate("a")) == (503, "engine_restarted")
+        assert link.asked == ["load a", "unload a"] and models.residents == []
+
+    run(scene)
+
+
 def test_a_model_that_was_changed_on_disk_is_not_loaded(tmp_path: Path) -> None:
     async def scene() -> None:
         models, link = a_node(tmp_path, "a")

@@ -25,6 +25,7 @@ NAMES = {
     "mask": "mask",
     "regimes": "regimes",
     "node": "node",
+    "swap": "ship",
 }
 _PACKAGES = (
     "regime3",

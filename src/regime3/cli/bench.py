@@ -15,7 +15,7 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="admit, first-step, train, status, tokens, codec, mask, regimes or node."
+            help="admit, first-step, train, status, tokens, codec, mask, regimes, node or swap."
         ),
     ],
     full: Annotated[

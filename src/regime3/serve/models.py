@@ -219,7 +219,13 @@ class Models:
     # --------------------------------------------------------------------------- memory
 
     async def _load(self, model_id: str, folder: str) -> Any:
-        told = await self.link.load(model_id, folder)
+        try:
+            told = await self.link.load(model_id, folder)
+        except NodeRefused as refusal:
+            if refusal.code == "engine_restarted":  # the link would bring it back by itself
+                with contextlib.suppress(NodeRefused):
+                    await self.link.unload(model_id, 0.0)
+            raise
         self._resident.append(model_id)
         return told
 

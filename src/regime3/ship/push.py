@@ -135,7 +135,7 @@ def export_seal(
             done += more
             progress("export", done, total)
 
-        export_folder(seal.path, target, origin, tell, seal.manifest.files)
+        export_folder(seal.path, target, origin, tell, seal.manifest.files, durable=False)
     return model_id, target
 
 
@@ -153,7 +153,12 @@ def push(
     began = time.monotonic()
     model_id, folder = export_seal(lab, seal, model_id, progress)
     exported = time.monotonic()
-    pushed = send_folder(folder, model_id, node, progress=progress, patience_s=patience_s)
+    try:
+        pushed = send_folder(folder, model_id, node, progress=progress, patience_s=patience_s)
+    except NodeRefused as refused:
+        if refused.status == 422:  # torn by a power loss, perhaps: the next push makes it anew
+            disk.remove_folder(folder)
+        raise
     pushed = msgspec.structs.replace(pushed, export_s=exported - began)
     if not activate:
         return pushed
