@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from starlette.exceptions import HTTPException
 
 from regime3.config import Settings
 from regime3.errors import NodeRefused
@@ -46,6 +47,10 @@ def small_app(jobs: Jobs) -> FastAPI:
         place = ".".join(str(each) for each in first["loc"])
         safe = json.loads(json.dumps(place).encode("ascii", "replace"))
         return JSONResponse(body(first["msg"], ascii(safe), "invalid_value"), 422)
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse(body(str(error.detail), None, None), error.status_code, error.headers)
 
     return app
 

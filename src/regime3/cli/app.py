@@ -12,6 +12,7 @@ from regime3.cli import (
     codebook,
     data,
     doctor,
+    jobs,
     lab,
     language,
     look,
@@ -50,6 +51,8 @@ _verb("Daily", queue.skip)
 _verb("Daily", run.stop)
 app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
 _verb("Model", checkpoints.rollback)
+_verb("Model", jobs.evaluate, "eval")
+_verb("Model", jobs.generate)
 _verb("Language", language.canon)
 _verb("Language", language.check)
 _verb("Language", language.encode)
