@@ -122,6 +122,24 @@ def test_a_prompt_that_kills_the_engine_is_missed_alone(lab: Lab, engine: FakeEn
     run(story())
 
 
+def test_an_engine_that_is_full_is_waited_for_and_nothing_is_missed(
+    lab: Lab, engine: FakeEngine
+) -> None:
+    calls = count(1)
+
+    def before(ask: Generate) -> None:
+        if next(calls) % 5:
+            raise NodeRefused(429, "queue_full", "no room", retry_after_s=2.0)
+
+    async def story() -> None:
+        engine.before = before
+        async with office(lab, engine, failures_max=2) as jobs:
+            job = await done(jobs, evaluation())
+        assert (job.state, job.done, job.missed) == (State.DONE, 10, 0)
+
+    run(story())
+
+
 def test_an_engine_that_never_answers_fails_the_job_which_can_be_tried_again(
     lab: Lab, engine: FakeEngine
 ) -> None:

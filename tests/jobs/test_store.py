@@ -153,6 +153,26 @@ def test_pages_of_jobs_meet_without_a_gap(tmp_path: Path) -> None:
     run(story())
 
 
+def test_who_follows_results_as_they_come_misses_none(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = await Store.open(tmp_path / "jobs.sqlite")
+        for name in ("job", "other"):
+            await store.create(draft(name), 1.0)
+            await store.begin(name, 1.0)
+        seen, after = [], 0
+        for item in (5, 0, 3, 1, 4, 2):
+            await store.record("job", Item(item, {}))
+            await store.record("other", Item(item, {}))
+            page = await store.items("job", after, 9)
+            seen += [each.item for each in page]
+            after = page[-1].sequence
+        assert seen == [5, 0, 3, 1, 4, 2]
+        assert [each.item for each in store.results("job")] == [0, 1, 2, 3, 4, 5]
+        await store.close()
+
+    run(story())
+
+
 def test_rows_of_a_job_come_back_as_they_were(tmp_path: Path) -> None:
     async def story() -> None:
         store = await Store.open(tmp_path / "jobs.sqlite")

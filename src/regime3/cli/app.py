@@ -13,6 +13,7 @@ from regime3.cli import (
     codebook,
     data,
     doctor,
+    jobs,
     lab,
     language,
     look,
@@ -55,6 +56,8 @@ app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
 _verb("Model", checkpoints.rollback)
 _verb("Model", chat.chat)
 _verb("Model", push.push)
+_verb("Model", jobs.evaluate, "eval")
+_verb("Model", jobs.generate)
 _verb("Language", language.canon)
 _verb("Language", language.check)
 _verb("Language", language.encode)

@@ -132,7 +132,7 @@ class Jobs:
         return await self._store.jobs(state=state, kind=kind, before=before, limit=limit)
 
     async def examples(self, job_id: str, after: int, limit: int) -> list[Item]:
-        """Results so far, in the order of their items. Raises `NodeRefused` 404."""
+        """Results as they came, after sequence `after`. Raises `NodeRefused` 404."""
         await self._store.job(job_id)
         return await self._store.items(job_id, after, limit)
 

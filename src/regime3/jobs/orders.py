@@ -65,6 +65,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
+def exactly_one(**kinds: str) -> ConfigDict:
+    """The same rule for readers of the schema: of these fields, one is there and not null."""
+    rules: list[Any] = [
+        {"required": [name], "properties": {name: {"type": kind}}} for name, kind in kinds.items()
+    ]
+    return ConfigDict(json_schema_extra={"oneOf": rules})
+
+
+ONCE: dict[str, Any] = {"uniqueItems": True}
+
+
 class ChatMessage(Strict):
     """One turn."""
 
@@ -111,12 +122,16 @@ class Order(Strict):
 class OnSet(Order):
     """An order about examples: exactly one of `dataset_ref` and `rows`."""
 
+    model_config = exactly_one(dataset_ref="string", rows="array")
+
     dataset_ref: DatasetRef | None = None
     rows: Annotated[list[ChatRow], Field(min_length=1, max_length=ROWS_MAX)] | None = None
-    regimes: Annotated[list[Regime], Field(min_length=1, max_length=3)] = Field(
-        default_factory=lambda: [3],
-        description="Of tasks: problems, each is asked in every one. Rows say theirs themselves.",
-        validate_default=True,
+    regimes: Annotated[list[Regime], Field(min_length=1, max_length=3, json_schema_extra=ONCE)] = (
+        Field(
+            default_factory=lambda: [3],
+            description="Of tasks: problems, each is asked in every one. Rows say theirs.",
+            validate_default=True,
+        )
     )
     max_examples: Annotated[int, Field(ge=1, le=EXAMPLES_MAX)] = Field(
         100, description="Problems or rows at most; problems are spread over families and levels."
@@ -188,7 +203,7 @@ class DataGenOrder(Order, Drawn):
 
     model: Name
     family: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,32}$")]
-    levels: Annotated[list[Level], Field(min_length=1, max_length=10)]
+    levels: Annotated[list[Level], Field(min_length=1, max_length=10, json_schema_extra=ONCE)]
     problems: Annotated[int, Field(ge=1, le=PROBLEMS_MAX)] = Field(
         100, description="Of all levels together; levels take turns."
     )
@@ -223,6 +238,8 @@ class DataGenOrder(Order, Drawn):
 class GenerateOrder(Order):
     """One prompt, as a job. Exactly one of `messages` and `prompt`."""
 
+    model_config = exactly_one(messages="array", prompt="string")
+
     model: Name
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES_MAX)] | None = (
         None
@@ -256,6 +273,8 @@ class GenerateOrder(Order):
 
 class FilterOrder(Order):
     """Rows to be kept or refused: by the checker, by how a model finds them, or by both."""
+
+    model_config = exactly_one(dataset_ref="string", rows="array")
 
     dataset_ref: DatasetRef | None = None
     rows: Annotated[list[ChatRow], Field(min_length=1, max_length=ROWS_MAX)] | None = None

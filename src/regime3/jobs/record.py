@@ -96,6 +96,8 @@ class Item(msgspec.Struct, frozen=True):
     item: int
     result: dict[str, Any]
     missed: str | None = None
+    sequence: int = 0
+    """Grows as results come in, whatever their items: who follows it misses none."""
 
 
 def unlike(was: Bound, now: Bound) -> str | None:

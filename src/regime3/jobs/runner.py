@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,10 +29,12 @@ from regime3.jobs.store import Store
 from regime3.paths import Lab
 
 FAILURES_MAX = 10
-"""Of one item, because the engine was away or full, before it is given up."""
+"""Of one item, because the engine was away, before it is given up."""
 BACKOFF_S, BACKOFF_S_MAX = 0.25, 30.0
-AWAY = (429, 503)
+AWAY, FULL = 503, 429
 """Statuses that say: later."""
+FULL_PAUSES = 5
+"""Doublings of the pause while the engine has no room."""
 GONE = ("model_not_found",)
 
 log = logging.getLogger(__name__)
@@ -170,7 +171,7 @@ class Runner:
                 return None
             work = await self._work_of(job)
         except (NodeRefused, InputRefused) as refusal:
-            if isinstance(refusal, NodeRefused) and refusal.status in AWAY:
+            if isinstance(refusal, NodeRefused) and refusal.status in (AWAY, FULL):
                 self._later(refusal.retry_after_s or self._pause(4))
                 return None
             await self._fail(job, refusal.message)
@@ -233,7 +234,7 @@ class Runner:
         try:
             result = await self._tried(active, item)
         except NodeRefused as refusal:
-            if refusal.status in (*AWAY, 404, 409):
+            if refusal.status in (AWAY, 404, 409):
                 await self._fail(active.job, f"item {item}: {refusal.message}")
                 return
             result = Item(item, {}, refusal.message)
@@ -248,24 +249,28 @@ class Runner:
 
     async def _tried(self, active: Active, item: int) -> Item:
         """The result, after as many tries as it takes. Raises the last refusal."""
-        answered = self._desk.answered
-        for failures in itertools.count(1):
+        answered, failures, full = self._desk.answered, 0, 0
+        while True:
             try:
-                suspect = failures > 2
+                suspect = failures >= 2
                 async with self._alone if suspect else contextlib.nullcontext():
                     return Item(item, await active.work.do(item))
             except NodeRefused as refusal:
+                if refusal.status == FULL:  # others are being served: nobody's fault
+                    full += 1
+                    await asyncio.sleep(self._pause(min(full, FULL_PAUSES)))
+                    continue
+                failures += 1
                 if refusal.code in GONE:
                     active.work = await self._work_of(active.job)  # raises if it is gone for good
-                elif refusal.status not in AWAY or refusal.code == "engine_dead":
+                elif refusal.status != AWAY or refusal.code == "engine_dead":
                     raise
                 if failures >= self._failures_max:
-                    if self._desk.answered > answered:
-                        why = f"given up after {failures} tries: {refusal.message}"
-                        return Item(item, {}, why)
-                    raise
+                    if self._desk.answered == answered:
+                        raise
+                    why = f"given up after {failures} tries: {refusal.message}"
+                    return Item(item, {}, why)
                 await asyncio.sleep(self._pause(failures))
-        raise AssertionError("counting does not end")
 
     async def _record(self, active: Active, result: Item) -> None:
         """Put a result into the store, when there is room for it."""

@@ -67,6 +67,7 @@ CREATE TABLE items (
     result TEXT NOT NULL,
     UNIQUE (job, item)
 );
+CREATE INDEX items_as_they_came ON items (job);
 """
 JOB = (
     "sequence, id, kind, state, priority, created, started, ended, total, done, missed, "
@@ -95,7 +96,9 @@ RETRY = (
     f"WHERE id = ? AND {MAY_RETRY}"
 )
 PRIORITY = f"UPDATE jobs SET priority = ? WHERE id = ? AND {IS_OPEN}"
-RESULTS = "SELECT item, result, missed FROM items WHERE job = ? AND item > ? ORDER BY item LIMIT ?"
+COLUMNS = "SELECT item, result, missed, rowid FROM items WHERE job = ?"
+RESULTS = f"{COLUMNS} AND item > ? ORDER BY item LIMIT ?"
+AS_THEY_CAME = f"{COLUMNS} AND rowid > ? ORDER BY rowid LIMIT ?"
 
 T = TypeVar("T")
 
@@ -320,14 +323,14 @@ class Store:
         return row
 
     async def items(self, job_id: str, after: int, limit: int) -> list[Item]:
-        """Results in order of their numbers, those after number `after`."""
-        return await self._call(lambda: _items(self._db, job_id, after, limit))
+        """Results as they came, those after sequence `after`."""
+        return await self._call(lambda: _items(self._db, AS_THEY_CAME, job_id, after, limit))
 
     def results(self, job_id: str) -> Iterator[Item]:
         """All results in order. Blocks, and reads by a connection of its own: for any thread."""
         with contextlib.closing(connection(self.path)) as db:
             after = -1
-            while page := _items(db, job_id, after, PAGE):
+            while page := _items(db, RESULTS, job_id, after, PAGE):
                 yield from page
                 after = page[-1].item
 
@@ -339,9 +342,9 @@ def connection(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _items(db: sqlite3.Connection, job_id: str, after: int, limit: int) -> list[Item]:
-    rows = db.execute(RESULTS, (job_id, after, limit)).fetchall()
-    return [Item(number, json.loads(result), missed) for number, result, missed in rows]
+def _items(db: sqlite3.Connection, sql: str, job_id: str, after: int, limit: int) -> list[Item]:
+    rows = db.execute(sql, (job_id, after, limit)).fetchall()
+    return [Item(number, json.loads(text), missed, came) for number, text, missed, came in rows]
 
 
 def _read(row: tuple[Any, ...]) -> Job:

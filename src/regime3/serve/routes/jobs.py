@@ -36,7 +36,7 @@ JobId = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 Sequence = Annotated[int, Query(ge=1, le=(1 << 53) - 1, description="From the page before.")]
-ItemNumber = Annotated[int, Query(ge=-1, le=(1 << 53) - 1, description="From the page before.")]
+Came = Annotated[int, Query(ge=0, le=(1 << 53) - 1, description="From the page before.")]
 ShardName = Annotated[str, Query(pattern=r"^[a-z]{1,32}-[0-9]{5}\.jsonl$", max_length=64)]
 
 
@@ -100,16 +100,19 @@ class Example(BaseModel):
     """What came of one item; the fields of `result` are those of the job's kind."""
 
     item: int
+    sequence: int
     missed: str | None
     result: dict[str, Any]
 
 
 class ExamplePage(BaseModel):
-    """In the order of their items."""
+    """As they came, which need not be the order of their items: who follows a job misses none."""
 
     object: str = "list"
     data: list[Example]
-    next_after: int | None = Field(description="`after` of the next page; null: no more so far.")
+    next_after: int | None = Field(
+        description="`after` of the next page; null: no more yet; later, from the last `sequence`."
+    )
 
 
 class ShardView(BaseModel):
@@ -232,11 +235,14 @@ def _add_seeing(routes: APIRouter, jobs: Jobs) -> None:
         return view(jobs, await jobs.job(job_id))
 
     @routes.get("/jobs/{job_id}/examples", responses=SEEING)
-    async def examples(job_id: JobId, after: ItemNumber = -1, limit: Limit = 50) -> ExamplePage:
+    async def examples(job_id: JobId, after: Came = 0, limit: Limit = 50) -> ExamplePage:
         """What has come of each item so far."""
         found = await jobs.examples(job_id, after, limit)
-        last = found[-1].item if len(found) == limit else None
-        data = [Example(item=each.item, missed=each.missed, result=each.result) for each in found]
+        last = found[-1].sequence if len(found) == limit else None
+        data = [
+            Example(item=each.item, sequence=each.sequence, missed=each.missed, result=each.result)
+            for each in found
+        ]
         return ExamplePage(data=data, next_after=last)
 
 
