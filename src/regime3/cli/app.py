@@ -15,9 +15,11 @@ from regime3.cli import (
     lab,
     language,
     look,
+    power,
     queue,
     run,
     tasks,
+    token,
 )
 
 app = typer.Typer(
@@ -50,6 +52,8 @@ _verb("Daily", queue.skip)
 _verb("Daily", run.stop)
 app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
 _verb("Model", checkpoints.rollback)
+app.add_typer(power.app, name="power", rich_help_panel="Node")
+app.add_typer(token.app, name="token", rich_help_panel="Node")
 _verb("Language", language.canon)
 _verb("Language", language.check)
 _verb("Language", language.encode)
