@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from starlette.exceptions import HTTPException
 
 from regime3.clock import FakeClock
 from regime3.config import Power, Settings
@@ -57,12 +58,18 @@ class Told:
         self.app.include_router(telemetry_router(self.telemetry))
         self.app.exception_handler(NodeRefused)(refuse)
         self.app.exception_handler(RequestValidationError)(refuse_invalid)
+        self.app.exception_handler(HTTPException)(refuse_plainly)
         self.client = TestClient(self.app)
 
 
 def refuse(request: Request, refused: NodeRefused) -> JSONResponse:
     """A refusal in OpenAI's shape."""
     return JSONResponse(error_body(refused), refused.status)
+
+
+def refuse_plainly(request: Request, error: HTTPException) -> JSONResponse:
+    """What the framework refuses by itself: no such route or method, a body that is no JSON."""
+    return refuse(request, NodeRefused(error.status_code, "refused", str(error.detail)))
 
 
 def refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
