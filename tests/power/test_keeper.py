@@ -15,7 +15,7 @@ import pytest
 
 from regime3.clock import FakeClock
 from regime3.config import Power
-from regime3.errors import NodeRefused
+from regime3.errors import NodeRefused, Unavailable
 from regime3.paths import Lab
 from regime3.power import Keeper
 from regime3.power.simulated import LIMITS, SimulatedCard
@@ -242,6 +242,26 @@ def test_a_card_that_may_not_be_set_is_told_once_and_concurrency_changes(
     with pytest.raises(NodeRefused, match="root"):
         keeper.choose("max")
     assert keeper.profile == "quiet"
+
+
+@pytest.mark.parametrize("problem", [Unavailable("it has no limits"), OSError(28, "no room")])
+def test_a_card_without_limits_or_a_full_disk_is_a_refusal(
+    lab: Lab,
+    card: SimulatedCard,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: Exception,
+) -> None:
+    def fails(self: object, card: object) -> float:
+        raise problem
+
+    monkeypatch.setattr("regime3.power.before.Before.remember", fails)
+    keeper = keep(lab, card, clock, profile="normal")
+    keeper.start()
+    with pytest.raises(NodeRefused, match=r"no limits|no room") as caught:
+        keeper.choose("quiet")
+    assert (caught.value.status, caught.value.code) == (409, "power_unavailable")
+    assert card.limit_w() == 350.0, "nothing is set that was not noted"
 
 
 def test_a_damaged_note_is_no_end(lab: Lab, card: SimulatedCard, clock: FakeClock) -> None:

@@ -18,9 +18,11 @@ from regime3.cli import (
     language,
     look,
     push,
+    power,
     queue,
     run,
     tasks,
+    token,
 )
 
 app = typer.Typer(
@@ -58,6 +60,8 @@ _verb("Model", chat.chat)
 _verb("Model", push.push)
 _verb("Model", jobs.evaluate, "eval")
 _verb("Model", jobs.generate)
+app.add_typer(power.app, name="power", rich_help_panel="Node")
+app.add_typer(token.app, name="token", rich_help_panel="Node")
 _verb("Language", language.canon)
 _verb("Language", language.check)
 _verb("Language", language.encode)

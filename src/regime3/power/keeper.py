@@ -97,11 +97,11 @@ class Keeper:
         try:
             self._change(wanted)
             self.problem = None
-        except Regime3Error as problem:
+        except (Regime3Error, OSError) as problem:
             # Told once; the next change of mind, or a choice by hand, tries again. The
             # concurrency needs no right of root.
-            self.problem, self._set = problem.message, wanted
-            self._tell(f"power: {problem.message}")
+            self.problem, self._set = _refusal(problem).message, wanted
+            self._tell(f"power: {self.problem}")
             self._on_slots(self.slots)
 
     def choose(self, name: str) -> list[Applied]:
@@ -118,9 +118,9 @@ class Keeper:
             self._manual = self.profile = name
             try:
                 self._change(self._wanted())
-            except Regime3Error:
+            except (Regime3Error, OSError) as problem:
                 self._manual, self.profile = before
-                raise
+                raise _refusal(problem) from None
             self.problem = None
             return self.applied
 
@@ -215,6 +215,14 @@ class Keeper:
             asked_w = profile.power_w if self.profile != "none" else min(profile.power_w, before_w)
             done.append(apply(card, asked_w))
         return done
+
+
+def _refusal(problem: Regime3Error | OSError) -> NodeRefused:
+    """What a card without power limits, or a disk without room, comes to."""
+    if isinstance(problem, NodeRefused):
+        return problem
+    message = problem.message if isinstance(problem, Regime3Error) else str(problem)
+    return NodeRefused(409, "power_unavailable", message)
 
 
 def _line(done: Applied) -> str:
