@@ -35,6 +35,8 @@ class Engine(ABC):
                     self.unload(ask)
                 case wire.Tokenize():
                     self.told.append(self.tokenize(ask))
+                case wire.Limit():
+                    self.limit(ask.slots)
                 case wire.Detokenize():
                     self.told.append(self.detokenize(ask))
         except NodeRefused as refusal:
@@ -83,6 +85,10 @@ class Engine(ABC):
     @abstractmethod
     def unload(self, ask: wire.Unload) -> None:
         """Let a model go. Raises `NodeRefused`."""
+
+    @abstractmethod
+    def limit(self, slots: int) -> None:
+        """Run at most so many sequences from now on."""
 
     @abstractmethod
     def tokenize(self, ask: wire.Tokenize) -> wire.Tokens:

@@ -60,6 +60,7 @@ class FakeEngine(Engine):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._settings = settings
+        self._limit = settings.node.slots
         self._faults = Faults.from_environment()
         self._models: dict[str, _Model] = {}
         self._running: list[_Sample] = []
@@ -73,7 +74,7 @@ class FakeEngine(Engine):
         return 0.0 if any(m.leaves_s is not None for m in self._models.values()) else None
 
     def pulse(self) -> wire.Pulse:
-        counts = len(self._running), len(self._waiting), self._settings.node.slots
+        counts = len(self._running), len(self._waiting), self._limit
         names = list(self._models)
         return wire.Pulse(0, *counts, self._written, self._read, models=names)
 
@@ -142,13 +143,13 @@ class FakeEngine(Engine):
 
     def _admit(self) -> None:
         node = self._settings.node
-        reserved = min(node.slots_reserved, node.slots - 1)
+        reserved = min(node.slots_reserved, self._limit - 1)
         jobs = sum(not each.ask.interactive for each in self._running)
         for sample in sorted(self._waiting, key=lambda each: not each.ask.interactive):
-            if len(self._running) == node.slots:
+            if len(self._running) >= self._limit:
                 return
             if not sample.ask.interactive:
-                if jobs >= node.slots - reserved:
+                if jobs >= self._limit - reserved:
                     return
                 jobs += 1
             self._waiting.remove(sample)
@@ -230,6 +231,9 @@ class FakeEngine(Engine):
         self.told.append(wire.Unloaded(model.leaving, len(own)))
 
     # ------------------------------------------------------------------------------ tokens
+
+    def limit(self, slots: int) -> None:
+        self._limit = min(max(1, slots), self._settings.node.slots)
 
     def tokenize(self, ask: wire.Tokenize) -> wire.Tokens:
         if ask.model not in self._models:

@@ -79,7 +79,7 @@ class HfEngine(Engine):
             0,
             running=self._slots.used,
             waiting=sum(each.loop.waiting_count for each in residents),
-            slots=self._slots.total,
+            slots=self._slots.limit,
             tokens_written=self._written,
             tokens_read=self._gone_read + sum(each.loop.tokens_read for each in residents),
             models=[each.name for each in residents],
@@ -104,6 +104,9 @@ class HfEngine(Engine):
     def cancel(self, number: int) -> None:
         for resident in self._residents.values():
             resident.cancel(number)
+
+    def limit(self, slots: int) -> None:
+        self._slots.set_limit(slots)
 
     def tokenize(self, ask: wire.Tokenize) -> wire.Tokens:
         resident = self._resident(ask.model)

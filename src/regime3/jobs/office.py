@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,10 @@ class Jobs:
     ) -> None:
         self._lab, self._store, self._desk = lab, store, desk
         self._runner, self._models, self._clock = runner, models, clock
+
+    def watch(self, progress: Callable[[str, str, int, int], None]) -> None:
+        """Have a job's id, kind, items done and items in all told as they change."""
+        self._runner.on_progress = progress
 
     @classmethod
     async def open(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,8 @@ class Runner:
         self._models, self._clock = models, clock
         self._requests, self._backoff_s, self._failures_max = requests, backoff_s, failures_max
         self._active: dict[str, Active] = {}
+        self.on_progress: Callable[[str, str, int, int], None] = lambda *_: None
+        """Told a job's id, kind, items done and items in all."""
         self._open: list[Job] = []
         """Those to be worked on, in order, as they were at the last wake."""
         self._stale = True
@@ -278,6 +280,8 @@ class Runner:
             try:
                 if await self._store.record(active.job.id, result):
                     active.recorded += 1
+                    done = active.job.done + active.recorded
+                    self.on_progress(active.job.id, active.job.kind, done, active.job.total)
                 else:  # cancelled meanwhile, and perhaps queued again: whoever begins it looks
                     self.forget(active.job.id)
                 return

@@ -120,7 +120,13 @@ class Detokenize(Ask, frozen=True, omit_defaults=True, tag="detokenize"):
     ids: list[int]
 
 
-AnyAsk = Generate | Cancel | Load | Unload | Tokenize | Detokenize
+class Limit(Ask, frozen=True, omit_defaults=True, tag="limit"):
+    """Run at most so many sequences from now on. Nothing is told."""
+
+    slots: int
+
+
+AnyAsk = Limit | Generate | Cancel | Load | Unload | Tokenize | Detokenize
 
 # --------------------------------------------------------------------------- from the engine
 

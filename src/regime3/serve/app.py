@@ -26,12 +26,6 @@ def create_app(node: Node, more: list[APIRouter] | None = None) -> FastAPI:
     for router in [openai.router(node), language.router(node), *(more or [])]:
         app.include_router(router)
 
-    @app.get("/ready")
-    async def ready() -> dict[str, bool]:
-        """Whether a model answers."""
-        node.resolve("default")
-        return {"ready": True}
-
     app.openapi = lambda: _schema(app)  # type: ignore[method-assign]
     return app
 

@@ -74,10 +74,15 @@ class EngineLink:
         self.pulse: wire.Pulse | None = None
         self.restarts = 0
         self.on_restart: list[Callable[[], None]] = []
+        self.on_first_token: Callable[[float], None] = _unheard
+        """Told how many seconds a request waited for its first token."""
+        self.on_token: Callable[[float], None] = _unheard
+        """Told the seconds from one token of a sample to the next."""
         self._spawn, self._restarts_max = spawn, restarts_max
         self._numbers = itertools.count(1)
         self._open: dict[int, asyncio.Queue[wire.AnyTell]] = {}
         self._held: dict[str, _Held] = {}
+        self._slots: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._heard_s = 0.0
@@ -177,6 +182,8 @@ class EngineLink:
 
     async def _load_again(self) -> None:
         """After a restart: what it held before."""
+        if self._slots is not None:
+            await self.limit(self._slots)
         for name, held in list(self._held.items()):
             with contextlib.suppress(NodeRefused):
                 await self._load(name, held)
@@ -248,12 +255,21 @@ class EngineLink:
     ) -> AsyncGenerator[wire.Begun | wire.Piece | wire.Finished]:
         """What comes of a `Generate`, as it comes. Close it to cancel. Raises `NodeRefused`."""
         left = ask.n if ask.max_tokens != 0 else 0
+        began = time.monotonic()
+        last: dict[int, float] = {}
         async with self._asked(lambda number: _numbered(ask, number)) as following:
             begun = False
             while left or not begun:
                 tell = await following()
                 assert isinstance(tell, wire.Begun | wire.Piece | wire.Finished)
                 begun = True
+                if isinstance(tell, wire.Piece):
+                    now = time.monotonic()
+                    if not last:
+                        self.on_first_token(now - began)
+                    elif tell.index in last and tell.ids:
+                        self.on_token((now - last[tell.index]) / len(tell.ids))
+                    last[tell.index] = now
                 left -= isinstance(tell, wire.Finished)
                 yield tell
 
@@ -277,6 +293,13 @@ class EngineLink:
     async def detokenize(self, model: str, ids: list[int]) -> str:
         """The text of ids. Raises `NodeRefused`."""
         return (await self._told(wire.Text, lambda n: wire.Detokenize(n, model, ids))).text
+
+    async def limit(self, slots: int) -> None:
+        """Let the engine run at most so many sequences; it holds after a restart too."""
+        self._slots = slots
+        # An engine that is away hears of it when it is back.
+        with contextlib.suppress(NodeRefused):
+            await self._send(wire.Limit(0, slots))
 
     # --------------------------------------------------------------------------- models
 
@@ -311,6 +334,10 @@ class EngineLink:
         """Free a model once its requests are done, or after `drain_s` seconds."""
         self._held.pop(name, None)
         return await self._told(wire.Unloaded, lambda n: wire.Unload(n, name, drain_s))
+
+
+def _unheard(_: float) -> None:
+    """Nobody measures."""
 
 
 def refusal_of(failed: wire.Failed) -> NodeRefused:

@@ -65,6 +65,8 @@ class Models:
         self.swap_s: float | None = None
         """How long the last activation took."""
         self.loading: str | None = None
+        self.on_swap: Callable[[str, float], None] = lambda *_: None
+        """Told each phase of an activation and its seconds."""
         self._resident: list[str] = []
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._busy = asyncio.Lock()
@@ -187,6 +189,8 @@ class Models:
         self.trouble = None
         self.swap_s = time.monotonic() - began
         await self._let_go_of_others()
+        for phase, seconds in {"verify": verified - began, "load": load_s, "warm": warm_s}.items():
+            self.on_swap(phase, seconds)
         return Activation(model_id, alias, before, verified - began, load_s, warm_s, self.swap_s)
 
     async def set_alias(self, alias: str, model_id: str) -> dict[str, str]:

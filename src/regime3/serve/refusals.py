@@ -34,12 +34,16 @@ REASONS = {
     405: "Not with this method.",
     408: "The body did not come in time.",
     409: "Not in the state that things are in.",
+    412: "Another version of the protocol.",
     413: "The body is too large.",
+    415: "Another content type.",
     414: "The path or the query is too long.",
     421: "The Host header names another machine.",
+    422: "Understood, and refused.",
     429: "Too many requests; Retry-After says when.",
     431: "Too many headers, or too long.",
     503: "Not now; Retry-After says when.",
+    507: "The disk is full.",
 }
 BY_THE_GUARD = (400, 401, 403, 408, 413, 414, 421, 429, 431)
 

@@ -21,6 +21,8 @@ from regime3.clock import SystemClock
 from regime3.config import Settings
 from regime3.jobs.office import Jobs
 from regime3.paths import Lab
+from regime3.power import Keeper
+from regime3.power.opening import open_cards
 from regime3.records.launch import engine_arguments
 from regime3.registry import Registry
 from regime3.serve.app import create_app
@@ -29,17 +31,22 @@ from regime3.serve.binding import Binding
 from regime3.serve.connections import Connection
 from regime3.serve.guard import Guard
 from regime3.serve.link import EngineLink, spawn_engine
+from regime3.serve.measured import Measured
+from regime3.serve.metrics import Metrics
 from regime3.serve.models import Models
 from regime3.serve.node import Node
 from regime3.serve.routes import jobs as jobs_routes
 from regime3.serve.routes import models as models_routes
 from regime3.serve.routes import uploads as uploads_routes
+from regime3.serve.routes.telemetry import telemetry_router
 from regime3.serve.routes.uploads import uploads_of
+from regime3.serve.telemetry import Telemetry
 from regime3.serve.tokens import TokenFile, check_exposure
 
 CONNECTIONS_MAX = 1024
 SHUTDOWN_S_MAX = 5
 KEEP_ALIVE_S = 75
+TICK_S = 5.0
 
 
 def serve(lab: Lab, settings: Settings, tell: Callable[[str], None] = print) -> None:
@@ -60,29 +67,77 @@ async def _serve(
     tell: Callable[[str], None],
 ) -> None:
     """The engine first, then the door, then the champion: health answers while it loads."""
+    clock = SystemClock()
     link = EngineLink(spawn_engine(engine_arguments(settings)), settings.node.restarts_max)
-    registry = Registry(lab, SystemClock())
+    registry = Registry(lab, clock)
     models = Models(lab, settings, registry, link)
     node = Node(lab, settings, link, models)
     jobs = await Jobs.open(lab, settings, link, Binding(models), books=node.book_named)
-    uploads = uploads_of(lab, settings, registry, SystemClock())
+    uploads = uploads_of(lab, settings, registry, clock)
     await asyncio.to_thread(uploads.recover)
-    # Uploads first: their path would read as a model's id.
-    routers = [uploads_routes.router(uploads), models_routes.router(models)]
-    app = create_app(node, [*routers, jobs_routes.router(jobs)])
+    keeper = keeper_of(lab, settings, link, tell)
+    metrics = Metrics()
+    link.on_first_token, link.on_token = metrics.first_token, metrics.inter_token
+    models.on_swap, models.in_use = metrics.swapped, jobs.models_in_use
+    jobs.watch(metrics.job_progress)
+    telemetry = Telemetry(lab, settings, keeper, link, metrics, clock)
+    routers = [
+        telemetry_router(telemetry),
+        # Uploads first: their path would read as a model's id.
+        uploads_routes.router(uploads),
+        models_routes.router(models),
+        jobs_routes.router(jobs),
+    ]
+    app = Measured(create_app(node, routers), metrics)
+    guarded = Guard(app, settings.node, tokens, audit=Audit(lab))
     await link.start()
-    models.in_use = jobs.models_in_use
-    loading = asyncio.create_task(_begin(models, jobs))
+    await asyncio.to_thread(keeper.start)
+    tasks = [asyncio.create_task(_begin(models, jobs)), asyncio.create_task(_tick(keeper))]
     try:
         with announced(lab, settings, listener, tell):
-            guarded = Guard(app, settings.node, tokens, audit=Audit(lab))
             await until_stopped(http_server(guarded), listener)
     finally:
-        loading.cancel()
-        await asyncio.gather(loading, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await jobs.close()
         await models.stop()
         await link.stop()
+        await asyncio.to_thread(keeper.stop)
+
+
+def keeper_of(
+    lab: Lab, settings: Settings, link: EngineLink, tell: Callable[[str], None]
+) -> Keeper:
+    """The power of this machine's cards; a profile's concurrency is the engine's."""
+    loop = asyncio.get_running_loop()
+
+    def busy() -> float:
+        pulse = link.pulse
+        return 0.0 if pulse is None or not pulse.slots else min(1.0, pulse.running / pulse.slots)
+
+    def on_slots(slots: int) -> None:
+        # The keeper works in a thread.
+        asyncio.run_coroutine_threadsafe(link.limit(slots), loop)
+
+    cards, why_none = open_cards(lab, settings.power, SystemClock(), busy)
+    return Keeper(
+        lab,
+        settings.power,
+        cards,
+        SystemClock(),
+        why_none=why_none,
+        slots=settings.node.slots,
+        on_slots=on_slots,
+        tell=tell,
+    )
+
+
+async def _tick(keeper: Keeper) -> None:
+    """Let the keeper look at the clock and the temperature."""
+    while True:
+        await asyncio.sleep(TICK_S)
+        await asyncio.to_thread(keeper.tick)
 
 
 async def _begin(models: Models, jobs: Jobs) -> None:

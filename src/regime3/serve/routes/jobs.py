@@ -27,6 +27,7 @@ from regime3.jobs.orders import (
     Strict,
 )
 from regime3.jobs.record import Job, Kind, State
+from regime3.serve.refusals import refusals
 
 PAGE_MAX = 500
 JSONL = "application/x-ndjson"
@@ -38,21 +39,6 @@ Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 Sequence = Annotated[int, Query(ge=1, le=(1 << 53) - 1, description="From the page before.")]
 Came = Annotated[int, Query(ge=0, le=(1 << 53) - 1, description="From the page before.")]
 ShardName = Annotated[str, Query(pattern=r"^[a-z]{1,32}-[0-9]{5}\.jsonl$", max_length=64)]
-
-
-class Refusal(BaseModel):
-    """Why not."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class Refused(BaseModel):
-    """An error, shaped as OpenAI's clients expect it."""
-
-    error: Refusal
 
 
 class ModelView(BaseModel):
@@ -148,26 +134,9 @@ class NewPriority(Strict):
     priority: Priority
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    texts = {
-        400: "Cannot be done as asked.",
-        404: "There is no such thing.",
-        409: "Not in this state.",
-        413: "Too large.",
-        422: "A field does not fit.",
-        429: "Too many; later.",
-    }
-    later = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
-    return {
-        status: {"model": Refused, "description": texts[status]}
-        | ({"headers": later} if status == 429 else {})
-        for status in statuses
-    }
-
-
-MAKING = _refusals(400, 404, 409, 413, 422, 429)
-SEEING = _refusals(400, 404, 422, 429)
-CHANGING = _refusals(400, 404, 409, 413, 422, 429)
+MAKING = refusals(400, 404, 409, 413, 422, 429)
+SEEING = refusals(400, 404, 422, 429)
+CHANGING = refusals(400, 404, 409, 413, 422, 429)
 
 
 def router(jobs: Jobs) -> APIRouter:
@@ -224,7 +193,7 @@ def _add_seeing(routes: APIRouter, jobs: Jobs) -> None:
         return JobPage(data=[view(jobs, each) for each in found], next_before=last)
 
     # Before /jobs/{job_id}, which would take its name for an id.
-    @routes.get("/jobs/stats", responses=_refusals(400, 429))
+    @routes.get("/jobs/stats", responses=refusals(400, 429))
     async def stats() -> StatsView:
         """Counts of all jobs."""
         return StatsView(**await jobs.stats())
@@ -258,7 +227,7 @@ def _add_output(routes: APIRouter, jobs: Jobs) -> None:
 
     @routes.get(
         "/jobs/{job_id}/output",
-        responses=sent | _refusals(400, 404, 409, 422, 429),
+        responses=sent | refusals(400, 404, 409, 422, 429),
         response_model=None,
     )
     async def output(job_id: JobId, shard: ShardName | None = None) -> OutputView | Response:

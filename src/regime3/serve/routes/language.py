@@ -13,7 +13,7 @@ from regime3.lang.codebook import Codebook
 from regime3.lang.traces import Trace
 from regime3.serve.node import Node
 from regime3.serve.openai.schema import Closed, ModelName
-from regime3.serve.routes.shapes import refusals
+from regime3.serve.refusals import refusals
 from regime3.tasks import language
 
 TERM_MAX, BODY_MAX = 1 << 16, 1 << 20

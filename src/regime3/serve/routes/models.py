@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from regime3.records.models import ID_PATTERN, Alias, Entry
 from regime3.serve.models import Activation, Models
-from regime3.serve.routes.shapes import refusals
+from regime3.serve.refusals import refusals
 
 ModelId = Annotated[
     str, InPath(min_length=1, max_length=96, pattern=ID_PATTERN, description="Id of a model")

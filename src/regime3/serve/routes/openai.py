@@ -23,7 +23,7 @@ from regime3.serve.openai.schema import (
     ModelName,
     TokenizeRequest,
 )
-from regime3.serve.routes.shapes import refusals
+from regime3.serve.refusals import refusals
 
 CLOSED_REQUEST = 499
 """The status of an answer that nobody reads; it only shows in metrics."""

@@ -9,7 +9,7 @@ from regime3.config import Settings
 from regime3.errors import NodeRefused
 from regime3.paths import Lab
 from regime3.registry import Registry
-from regime3.serve.routes.shapes import refusals
+from regime3.serve.refusals import refusals
 from regime3.ship.tus import upload_router
 from regime3.ship.uploads import Uploads
 
