@@ -149,6 +149,17 @@ def test_no_piece_of_a_scored_prompt_has_more_logits_than_allowed(
         assert a.logprob == pytest.approx(b.logprob, abs=1e-4)
 
 
+def test_the_prompt_of_many_samples_is_scored_once(engine: HfEngine) -> None:
+    ids = prompts(1, (2500,))[0]
+    alone = one(engine, ask(1, ids, 0, prompt_logprobs=0))
+    engine.take(ask(2, [40], 60, n=14))
+    engine.step()
+    found = one(engine, ask(3, ids, 2, n=30, prompt_logprobs=0))
+    assert alone.prompt is not None and found.prompt is not None
+    assert len(found.prompt) == len(ids)
+    assert found.prompt[-1].logprob == pytest.approx(alone.prompt[-1].logprob, abs=1e-4)
+
+
 # ------------------------------------------------------------------------------- batch and pool
 
 
@@ -183,7 +194,8 @@ def test_a_small_pool_computes_everything_and_the_same(
     engine: HfEngine, engine_of: Callable[..., HfEngine]
 ) -> None:
     asks = [
-        ask(n, ids, 60, sampling=Sampling(seed=n)) for n, ids in enumerate(prompts(12, (20, 60)), 1)
+        ask(n, ids, 60, n=1 + n % 3, sampling=Sampling(seed=n))
+        for n, ids in enumerate(prompts(12, (20, 60)), 1)
     ]
     small = engine_of(pool_tokens=600)
     found, wanted = run(small, *asks), run(engine, *asks)

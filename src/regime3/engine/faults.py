@@ -4,7 +4,7 @@
 crash-after:100,oom-after:3"
 
 `crash-on`, `hang-on` and `error-on` strike when a request's prompt holds the text: the process is
-killed, never returns, or its step raises. `crash-after:N` kills it once N tokens are written;
+killed, never returns, or fails to take it in. `crash-after:N` kills it once N tokens are written;
 `oom-after:N` raises out of memory once, in step N. `step-ms` and `load-ms` are delays. Nothing here
 runs unless asked.
 """

@@ -48,7 +48,8 @@ class HfEngine(Engine):
         super().__init__()
         node = settings.node
         self._settings = settings
-        torch.set_num_threads(node.threads or os.cpu_count() or 1)
+        self._threads = node.threads or os.cpu_count() or 1
+        torch.set_num_threads(self._threads)
         self._device = _device(node.device)
         if self._device.type == "cuda":
             torch.cuda.set_per_process_memory_fraction(node.memory_share, self._device)
@@ -182,7 +183,7 @@ class HfEngine(Engine):
 
     def _load(self, ask: wire.Load) -> None:
         """In a thread of its own; what comes of it is told by the engine's."""
-        torch.set_num_threads(1)
+        torch.set_num_threads(self._threads)  # a new thread has its own number
         began = time.monotonic()
         done = _Done(ask, None)
         try:

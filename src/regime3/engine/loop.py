@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from regime3.engine.forward import Forward
 from regime3.engine.sampling import draw, uniforms
 from regime3.engine.scoring import prompt_scores, scores_of
-from regime3.engine.sequence import Request, Sequence
+from regime3.engine.sequence import Sequence
 from regime3.engine.slots import Slots
 from regime3.engine.telling import Telling
 from regime3.errors import NodeRefused
@@ -75,6 +75,9 @@ class Loop:
         """Its row and slot are free."""
         if sequence in self.filling:
             self.filling.remove(sequence)
+        for leader in self.filling:
+            if sequence in leader.followers:
+                leader.followers.remove(sequence)
         self.batch.clear(sequence)
         self.slots.give(sequence.request.ask.interactive)
 
@@ -104,7 +107,6 @@ class Loop:
     def _admit(self) -> None:
         if not self._worth_it():
             return
-        began: dict[Request, Sequence] = {}
         for interactive in (True, False):
             queue = self.waiting[interactive]
             while (
@@ -115,7 +117,7 @@ class Loop:
             ):
                 sequence = queue.popleft()
                 self.batch.put(sequence)
-                self._begin(sequence, began)
+                self._begin(sequence)
 
     def _worth_it(self) -> bool:
         """Whether to refill now: under load, a few rows at a time are cheaper than each alone."""
@@ -127,20 +129,24 @@ class Loop:
     def _has_room(self, sequence: Sequence) -> bool:
         """Whether the pool takes one row more, and rows as long as this one."""
         batch, pool = self.batch, self.pool
-        longest = max([each.length for each in batch.running if not batch.live[each.row]] or [0])
-        longest = max(longest, int(batch.length[: batch.width].max(initial=0)))
-        wanted = max(longest, sequence.length) + MARGIN_TOKENS
+        wanted = max(self._longest(), sequence.length) + MARGIN_TOKENS
         rows = batch.width + (None not in batch.sequences[: batch.width])
         if pool.fit(rows, wanted):
             return True
         return not batch.width and pool.fit(1, sequence.length + 1)
 
-    def _begin(self, sequence: Sequence, began: dict[Request, Sequence]) -> None:
+    def _longest(self) -> int:
+        """Tokens of the longest row, those counted that are still to be computed."""
+        batch = self.batch
+        filling = max((each.length for each in self.filling), default=0)
+        return max(filling, int(batch.length[: batch.width].max(initial=0)))
+
+    def _begin(self, sequence: Sequence) -> None:
         """Begin to compute a prompt, or share that of another sample."""
         request = sequence.request
         sequence.filled, sequence.followers = 0, []
         fresh = not sequence.written
-        leader = began.get(request)
+        leader = next((e for e in self.filling if e.request is request and not e.written), None)
         if fresh and leader is not None:
             leader.followers.append(sequence)
             return
@@ -151,8 +157,6 @@ class Loop:
             self.pool.copy(donor.row, [sequence.row], len(request.ids))
             self._start([sequence], request.first_logits[None])
             return
-        if fresh:
-            began[request] = sequence
         self.filling.append(sequence)
 
     # -------------------------------------------------------------------------------- fill
@@ -254,11 +258,13 @@ class Loop:
 
     def _decode(self) -> None:
         batch = self.batch
-        while not self.pool.fit(batch.width, int(batch.length[: batch.width].max()) + 1):
+        while not self.pool.fit(batch.width, self._longest() + 1):
             if not self.send_back_youngest():
                 return
         count = batch.width
         live = batch.live[:count]
+        if not live.any():
+            return
         logits = self.forward.decode(batch.token[:count], batch.length[:count], live)
         rows = np.flatnonzero(live)
         batch.length[rows] += 1
