@@ -17,12 +17,13 @@ from pathlib import Path
 from regime3.clock import SystemClock
 from regime3.paths import Lab
 from regime3.registry import Registry, verify
+from regime3.ship import push as pushing
 from regime3.ship.export import export_folder
 from regime3.ship.push import Node, Pushed, send_folder
 from tests.registry.folders import a_folder
 from tests.ship.node import a_free_port, start
 
-ALIVE_S = (0.0, 0.25)
+ALIVE_S = (0.0, 0.4)
 """How long a server lives once it answers."""
 MODEL_BYTES = 24 << 20
 
@@ -38,6 +39,8 @@ class Pusher(threading.Thread):
         self.trouble: BaseException | None = None
 
     def run(self) -> None:
+        # A kill must hit a push at work, not one that rests after the last kill.
+        pushing.PAUSE_S = pushing.PAUSE_S_MAX = 0.02
         try:
             while not self.enough.is_set():
                 number = len(self.pushed)

@@ -21,6 +21,7 @@ from regime3.registry import Registry
 from regime3.serve.models import Models
 from regime3.serve.routes import models as model_routes
 from regime3.serve.routes import uploads as upload_routes
+from regime3.ship import tus
 from tests.serve.small_node import FakeLink, an_app
 
 
@@ -43,6 +44,7 @@ def a_free_port() -> int:
 
 def serve(root: str, port: int) -> None:
     """The server, in a process of its own."""
+    tus.SYNC_BYTES = 1 << 20  # type: ignore[misc]  # small models too are resumed midway
     app, _ = an_uploading_app(Lab(Path(root)))
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
