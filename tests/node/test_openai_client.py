@@ -220,7 +220,7 @@ def test_a_client_that_leaves_takes_its_request_along(
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         told = httpx.get(f"{nano_node.url}/metrics").text
-        if "regime3_engine_running 0.0" in told:
+        if "regime3_node_running 0.0" in told:
             return
         time.sleep(0.1)
     raise AssertionError("its sequences still run")
