@@ -48,6 +48,7 @@ def main() -> None:
         with running_node(lab, engine=given.engine) as node:
             code, said = fuzz(node.url, given.examples, given.seed, Path(folder) / "report")
             print(said)
+            print(node.log.read_text()[-4000:])
             alive = node.process.poll() is None
             print(json.dumps({"exit": code, "node_alive": alive}))
     raise SystemExit(code or not alive)

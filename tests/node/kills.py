@@ -144,7 +144,7 @@ def ordered(url: str) -> list[str]:
 def items_of(url: str, job: str) -> dict[int, Any]:
     """What each item came to."""
     found: dict[int, Any] = {}
-    after = -1
+    after = 0
     while True:
         page = ask(url, "GET", f"/jobs/{job}/examples?after={after}&limit=500")
         for each in page["data"]:

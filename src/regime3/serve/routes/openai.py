@@ -25,6 +25,15 @@ from regime3.serve.openai.schema import (
 )
 from regime3.serve.refusals import refusals
 
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The whole answer, or with `stream` its pieces as server-sent events.",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "text/event-stream": {"schema": {"type": "string"}},
+        },
+    }
+}
 CLOSED_REQUEST = 499
 """The status of an answer that nobody reads; it only shows in metrics."""
 
@@ -67,7 +76,9 @@ def _card(node: Node, name: str) -> dict[str, Any]:
 
 
 def _chat(routes: APIRouter, node: Node) -> None:
-    @routes.post("/v1/chat/completions", response_model=None, responses=refusals(404, 429, 503))
+    @routes.post(
+        "/v1/chat/completions", response_model=None, responses=STREAMED | refusals(404, 429, 503)
+    )
     async def chat(body: ChatRequest, request: Request) -> Response | dict[str, Any]:
         """Continue a conversation; in any regime, as a stream or whole."""
         count = check_samples(body, node.settings.node.samples_max)
@@ -92,7 +103,9 @@ def _chat(routes: APIRouter, node: Node) -> None:
 
 
 def _completions(routes: APIRouter, node: Node) -> None:
-    @routes.post("/v1/completions", response_model=None, responses=refusals(404, 429, 503))
+    @routes.post(
+        "/v1/completions", response_model=None, responses=STREAMED | refusals(404, 429, 503)
+    )
     async def completions(body: CompletionRequest, request: Request) -> Response | dict[str, Any]:
         """Continue prompts; with `echo` and `logprobs` they are scored."""
         limits = node.settings.node
