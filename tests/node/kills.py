@@ -181,8 +181,11 @@ def run(root: Path, kills: int, seed: int) -> dict[str, Any]:
     wanted = calm(root)
     trouble = Trouble(make_lab(root / "killed"), seed)
     trouble.start()
-    url = trouble.node.url
-    pusher = threading.Thread(target=trouble.upload_and_swap, args=(a_model(root),))
+    url, model = trouble.node.url, a_model(root)
+    with Node(url) as node:
+        send_folder(model, "first", node)
+        node.activate("first")
+    pusher = threading.Thread(target=trouble.upload_and_swap, args=(model,))
     pusher.start()
     jobs: list[str] = []
     rounds: list[list[str]] = []

@@ -212,6 +212,8 @@ class Models:
 
     async def delete(self, model_id: str) -> Entry:
         """Delete a model that nothing needs. Raises `NodeRefused` 409."""
+        if model_id in await self.in_use():
+            raise NodeRefused(409, "model_in_use", f"open jobs are bound to {model_id}")
         return await asyncio.to_thread(self.registry.delete, model_id)
 
     def _needs(self, model_id: str) -> str | None:
@@ -275,7 +277,7 @@ class Models:
     async def _let_go_of_others(self) -> None:
         """What no alias but `previous` means, and no open job, need not stay in memory."""
         aliases = self.registry.aliases
-        kept = {aliases.get("champion"), aliases.get("challenger"), *await self.in_use()}
+        kept = {self._default(aliases), aliases.get("challenger"), *await self.in_use()}
         for model_id in [name for name in self._resident if name not in kept]:
             self._let_go(model_id)
 

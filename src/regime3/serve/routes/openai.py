@@ -30,7 +30,7 @@ STREAMED: dict[int | str, dict[str, Any]] = {
         "description": "The whole answer, or with `stream` its pieces as server-sent events.",
         "content": {
             "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": {},
         },
     }
 }
