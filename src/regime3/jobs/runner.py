@@ -279,7 +279,7 @@ class Runner:
         try:
             active.work = await self._work_of(active.job)
         except NodeRefused as refusal:
-            if refusal.status not in AWAY:
+            if refusal.status != AWAY:
                 raise
 
     async def _record(self, active: Active, result: Item) -> None:
