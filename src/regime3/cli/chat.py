@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 UrlOption = Annotated[
     str | None,
     typer.Option(
-        "--url", help="The node. Default: the lab's running node, else http://127.0.0.1:8765."
+        "--url",
+        envvar="R3_URL",
+        help="The node. Default: the lab's running node, else http://127.0.0.1:8765.",
     ),
 ]
 TokenOption = Annotated[
     str,
-    typer.Option(
-        "--token", envvar="REGIME3_TOKEN", help="The node's token, where it asks for one."
-    ),
+    typer.Option("--token", envvar="R3_TOKEN", help="The node's token, where it asks for one."),
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", help="A model's id or alias.")]
 

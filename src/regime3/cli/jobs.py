@@ -29,9 +29,9 @@ POLL_S = 0.5
 TIMEOUT_S = 30.0
 ENDS = ("done", "failed", "cancelled")
 
-Url = Annotated[str, typer.Option("--url", envvar="REGIME3_NODE_URL", help="The node's address.")]
+Url = Annotated[str, typer.Option("--url", envvar="R3_URL", help="The node's address.")]
 Token = Annotated[
-    str, typer.Option("--token", envvar="REGIME3_NODE_TOKEN", help="Its token, if it wants one.")
+    str, typer.Option("--token", envvar="R3_TOKEN", help="Its token, if it wants one.")
 ]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model's id or alias.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Watch the job to its end.")]
