@@ -28,10 +28,11 @@ HEAD = "head"
 def push(
     checkpoint: Annotated[str, typer.Argument(help="A number, or head.")] = HEAD,
     to: Annotated[
-        str | None, typer.Option(help="The node's address. Default: node.push_to.")
+        str | None, typer.Option(envvar="R3_URL", help="Its address. Default: node.push_to.")
     ] = None,
     token: Annotated[
-        str | None, typer.Option(help="Its admin token. Default: node.push_token.")
+        str | None,
+        typer.Option(envvar="R3_TOKEN", help="Its admin token. Default: node.push_token."),
     ] = None,
     activate: Annotated[
         bool, typer.Option("--activate", help="Make it the node's champion.")
