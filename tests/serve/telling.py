@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from starlette.exceptions import HTTPException
 
 from regime3.clock import FakeClock
 from regime3.config import Power, Settings
-from regime3.errors import NodeRefused
 from regime3.paths import Lab
 from regime3.power import Keeper, open_cards
 from regime3.records.wire import ModelCard, Pulse
-from regime3.serve.guard import error_body
+from regime3.serve import faults
 from regime3.serve.metrics import Metrics
 from regime3.serve.routes.telemetry import telemetry_router
 from regime3.serve.telemetry import Telemetry
@@ -56,22 +52,5 @@ class Told:
         )
         self.app = FastAPI()
         self.app.include_router(telemetry_router(self.telemetry))
-        self.app.exception_handler(NodeRefused)(refuse)
-        self.app.exception_handler(RequestValidationError)(refuse_invalid)
-        self.app.exception_handler(HTTPException)(refuse_plainly)
+        faults.install(self.app)
         self.client = TestClient(self.app)
-
-
-def refuse(request: Request, refused: NodeRefused) -> JSONResponse:
-    """A refusal in OpenAI's shape."""
-    return JSONResponse(error_body(refused), refused.status)
-
-
-def refuse_plainly(request: Request, error: HTTPException) -> JSONResponse:
-    """What the framework refuses by itself: no such route or method, a body that is no JSON."""
-    return refuse(request, NodeRefused(error.status_code, "refused", str(error.detail)))
-
-
-def refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-    """A field that does not fit."""
-    return refuse(request, NodeRefused(400, "invalid", str(error.errors()[0]["msg"])))
