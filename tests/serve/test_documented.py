@@ -17,7 +17,7 @@ def test_every_route_documents_its_refusals_and_its_answer(tmp_path: Path) -> No
             statuses = set(route["responses"])
             assert {"400", "401", "413", "422"} <= statuses, (path, method)
             shape = route["responses"]["400"]["content"]["application/json"]["schema"]
-            assert shape["$ref"].endswith("/ErrorBody")
+            assert shape["$ref"].endswith("/RefusalBody")
             assert route["summary"] and route["description"], (path, method)
 
 

@@ -4,20 +4,22 @@ Prompts of 8 to 96 tokens, answers of 8 to 160, mean 39, drawn by key; both side
 write exactly so many, end tokens or not. Ours takes all requests at once and fills its slots as
 they fall free; the peer is padded batches of 64, in the order of arrival, each as long as its
 longest. Tokens beyond what a request wanted are not useful. Both run the shipped nano model in this
-process on one thread, interleaved. What HTTP adds is measured elsewhere.
+process on one thread, interleaved. What HTTP adds, over whole replies and streams, is `door`'s to
+measure: a real node against an engine process asked directly, 64 requests at any moment.
 """
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
+from regime3.bench import door
+from regime3.bench.requests import Item, items
 from regime3.bench.telling import rounds
 from regime3.config import Node, Settings
 from regime3.engine.hf import HfEngine
@@ -29,10 +31,6 @@ SAMPLES = 8
 BATCH = 64
 SLOTS = 96
 RUNS_QUICK, RUNS_FULL = 3, 7
-PROMPT_TOKENS = (8, 96)
-ANSWER_TOKENS = (8, 160)
-ANSWER_MEAN = 33.0
-"""Of the exponential that is added to the least; cut at the most, the mean is 39."""
 LOAD_S_MAX = 120.0
 MEANING = {
     "tokens_vs_generate": "times the useful tokens a second of generate; 2.5 wanted",
@@ -41,14 +39,9 @@ MEANING = {
     "tokens_per_s_8_samples": "the same, drawn at temperature 1, 8 samples a prompt",
     "generate_tokens_per_s": "of generate, greedy",
     "generate_tokens_per_s_8_samples": "of generate, drawn, 8 samples a prompt",
+    "http_overhead_percent": "tokens a second lost to HTTP, whole replies, 64 at once; under 10",
+    "stream_overhead_percent": "the same for streams",
 }
-
-
-class Item(NamedTuple):
-    """A request: token ids, and how many tokens it wants."""
-
-    prompt: list[int]
-    tokens: int
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -85,20 +78,10 @@ def _measured(folder: Path, runs: int) -> dict[str, list[float]]:
             found[f"tokens_per_s{ending}"].append(mine)
             found[f"generate_tokens_per_s{ending}"].append(peer)
             found[f"tokens_vs_generate{ending}"].append(mine / peer)
-    return found
-
-
-def items(run: int, count: int) -> list[Item]:
-    """Requests of one run."""
-    generator = torch.Generator()
-    generator.manual_seed(int.from_bytes(hashlib.sha256(b"node %d" % run).digest()[:7], "big"))
-    found = []
-    for _ in range(count):
-        low, high = PROMPT_TOKENS
-        length = int(torch.randint(low, high + 1, (), generator=generator))
-        prompt = torch.randint(10, 1500, (length,), generator=generator).tolist()
-        more = float(torch.empty(()).exponential_(1 / ANSWER_MEAN, generator=generator))
-        found.append(Item(prompt, min(ANSWER_TOKENS[1], ANSWER_TOKENS[0] + int(more))))
+    rates = door.measure(folder, SLOTS, [items(number, REQUESTS) for number in range(runs)])
+    for way in ("http", "stream"):
+        pairs = zip(rates["direct"], rates[way], strict=True)
+        found[f"{way}_overhead_percent"] = [100 * (1 - rate / direct) for direct, rate in pairs]
     return found
 
 
