@@ -255,3 +255,12 @@ def test_probabilities_add_up(client: openai.OpenAI) -> None:
     scores = complete(client, echo=True, logprobs=20, max_tokens=0).choices[0].logprobs
     for top in scores.top_logprobs[1:]:
         assert 0 < sum(math.exp(value) for value in top.values()) <= 1.0001
+
+
+def test_ignore_eos_writes_on_to_the_limit(client: openai.OpenAI) -> None:
+    ask = {"prompt": "Think in codes.", "max_tokens": 700, "temperature": 0}
+    ended = complete(client, **ask)
+    assert ended.choices[0].finish_reason == "stop"
+    on = complete(client, **ask, extra_body={"ignore_eos": True})
+    assert on.usage.completion_tokens == 700
+    assert on.choices[0].finish_reason == "length"

@@ -76,7 +76,8 @@ async def _rate(ask: Ask, items: list[Item]) -> float:
     async def work() -> None:
         nonlocal written
         for item in left:
-            written += await ask(item)
+            tokens = await ask(item)
+            written += tokens  # not in one line: it would be read before the wait
 
     began = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(CONCURRENT)))
@@ -84,9 +85,8 @@ async def _rate(ask: Ask, items: list[Item]) -> float:
 
 
 async def _directly(link: EngineLink, item: Item) -> int:
-    ask = wire.Generate(
-        0, MODEL, wire.Prompt(ids=item.prompt), 1, item.tokens, wire.Sampling(temperature=0.0)
-    )
+    sampling = wire.Sampling(temperature=0.0, ignore_eos=True)
+    ask = wire.Generate(0, MODEL, wire.Prompt(ids=item.prompt), 1, item.tokens, sampling)
     return sum(each.tokens for each in (await link.complete(ask)).samples)
 
 
@@ -109,7 +109,13 @@ async def _streamed(client: httpx.AsyncClient, item: Item) -> int:
 
 
 def _body(item: Item) -> dict[str, object]:
-    return {"model": "default", "prompt": item.prompt, "max_tokens": item.tokens, "temperature": 0}
+    return {
+        "model": "default",
+        "prompt": item.prompt,
+        "max_tokens": item.tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+    }
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ class Batch:
         self.top_p = np.ones(slots, np.float32)
         self.top_k = np.zeros(slots, np.int64)
         self.key = np.zeros(slots, np.uint64)
+        self.heeds_end = np.ones(slots, np.bool_)
         self.pending = np.zeros((slots, PENDING_MAX), np.int64)
         self.waits = np.zeros(slots, np.int64)
         """How many tokens are pending."""
@@ -54,6 +55,7 @@ class Batch:
         self.temperature[row] = sampling.temperature
         self.top_p[row], self.top_k[row] = sampling.top_p, sampling.top_k
         self.key[row] = sequence.key
+        self.heeds_end[row] = not sampling.ignore_eos or ask.form is not None
         if sequence.guide is not None:
             self.guided.add(row)
         if ask.logprobs is not None:
@@ -78,7 +80,7 @@ class Batch:
         assert sequence is not None and self.sequences[target] is None
         for each in (
             self.live, self.token, self.length, self.written, self.limit, self.temperature,
-            self.top_p, self.top_k, self.key, self.pending, self.waits,
+            self.top_p, self.top_k, self.key, self.heeds_end, self.pending, self.waits,
         ):  # fmt: skip
             each[target] = each[source]
         for rows in (self.guided, self.scored, self.eager):

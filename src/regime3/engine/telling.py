@@ -42,12 +42,6 @@ class Telling:
         self._stream_s = stream_s
         self._told_s = 0.0
 
-    def ends_nothing(self) -> None:
-        """No token ends a completion from now on: for benchmarks."""
-        self._ends[:] = False
-
-    # ----------------------------------------------------------------------------- requests
-
     def begin(self, request: Request) -> None:
         """Its prompt is in; said once."""
         if request.begun:
@@ -82,7 +76,7 @@ class Telling:
         self.tokens_written += len(rows)
         batch.token[rows] = tokens
         batch.written[rows] += 1
-        ended = self._ends[tokens]
+        ended = self._ends[tokens] & batch.heeds_end[rows]
         more = rows[~ended]
         batch.pending[more, batch.waits[more]] = tokens[~ended]
         batch.waits[more] += 1

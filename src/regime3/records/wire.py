@@ -47,6 +47,9 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     logit_bias: dict[int, float] = {}
+    ignore_eos: bool = False
+    """Write on past the tokens that would end a completion, to `max_tokens`; under a form the
+    grammar still ends it."""
     marker_penalty: float = 0.0
     """Taken from a marker run's first token once such a run has been written (emoji profile)."""
 

@@ -76,6 +76,7 @@ def sampling_of(body: Drawn) -> Sampling:
         frequency_penalty=body.frequency_penalty or 0.0,
         logit_bias={int(token): bias for token, bias in (body.logit_bias or {}).items()},
         marker_penalty=body.marker_penalty,
+        ignore_eos=body.ignore_eos,
     )
 
 

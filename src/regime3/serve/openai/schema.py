@@ -71,6 +71,8 @@ class Drawn(Closed):
     """Ours: draw from so many tokens; 0: from all."""
     marker_penalty: Annotated[Number, Field(ge=0, le=100)] = 0.0
     """Ours: nats taken from a second run of think or stop emojis."""
+    ignore_eos: StrictBool = False
+    """As in vLLM: write on past the end of turn, to max_tokens. A grammar's end still ends."""
 
     def stops(self) -> list[str]:
         """The stop texts as a list."""
