@@ -13,7 +13,7 @@ from regime3.config import Examples
 from regime3.lang import codebook
 from regime3.lang.codebook import Codebook
 from regime3.model.chat import ChatRenderer
-from regime3.model.codes import codebook_of
+from regime3.model.codebooks import codebook_of
 from regime3.model.load import load_tokenizer
 from regime3.model.nano import build_nano
 from regime3.paths import Lab

@@ -120,7 +120,7 @@ def open_reader(lab: Lab, file: say.OpenFile) -> RowReader:
 
 def codebook_at(folder: Path, port: Port) -> Codebook | None:
     """The codebook of the model's codes, if it has any; one that is not usable is only told of."""
-    from regime3.model.codes import codebook_of
+    from regime3.model.codebooks import codebook_of
 
     try:
         return codebook_of(folder)
@@ -132,7 +132,7 @@ def codebook_at(folder: Path, port: Port) -> Codebook | None:
 
 def writer_from(folder: Path) -> Callable[[WindowTrainer, Path], None]:
     """What fills a checkpoint: torch's state, and the codebook as it stands in `folder` now."""
-    from regime3.model.codes import CODEBOOK_FILE
+    from regime3.model.codebooks import CODEBOOK_FILE
     from regime3.train.state import write_state
 
     path = folder / CODEBOOK_FILE

@@ -17,7 +17,8 @@ from regime3.errors import ModelError
 from regime3.lang import codebook
 from regime3.lang.codes import CODE, CODES_MAX, FIRST_MACRO, tokens_text
 from regime3.model import codes
-from regime3.model.codes import add_codes, code_ids, codebook_of, has_codes, ids_of, prepare
+from regime3.model.codebooks import codebook_of, has_codes
+from regime3.model.codes import add_codes, code_ids, ids_of, prepare
 from regime3.model.importing import import_model
 from regime3.model.load import load_model, load_tokenizer
 from regime3.model.nano import build_nano

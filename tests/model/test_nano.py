@@ -14,7 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from regime3.model import nano as nano_model
 from regime3.model import nano_corpus, nano_tokenizer
-from regime3.model.codes import code_ids, codebook_of, ids_of
+from regime3.model.codebooks import codebook_of
+from regime3.model.codes import code_ids, ids_of
 from regime3.model.memory import model_shape
 from regime3.model.nano import build_nano, build_untrained
 

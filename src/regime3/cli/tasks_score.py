@@ -57,7 +57,7 @@ def scored(model: Path | None, wanted: Wanted) -> Scored:
     import torch
 
     from regime3.lang import codebook
-    from regime3.model.codes import codebook_of
+    from regime3.model.codebooks import codebook_of
     from regime3.score.abilities import Scorer
 
     if model is None:

@@ -113,6 +113,10 @@ class Queue:
     )
     row_bytes_max: int = setting(8 << 20, "A longer line is buried.", low=64, high=1 << 30)
     shuffle: bool = setting(True, "Rows of a file come in a shuffled order, keyed by its content.")
+    check_problems: bool = setting(
+        True,
+        "Prove every row about a problem of the language again; what fails is buried.",
+    )
     passes: int = setting(1, "Times a file is trained unless its sidecar says.", low=1, high=1000)
     passes_max: int = setting(100, "More passes than this are refused.", low=1, high=10**6)
     mostly_bad: float = setting(

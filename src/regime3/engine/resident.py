@@ -33,7 +33,7 @@ from regime3.engine.telling import Telling
 from regime3.engine.text import TextStream
 from regime3.errors import InputRefused, ModelError, NodeRefused
 from regime3.model.chat import ChatRenderer
-from regime3.model.codes import codebook_of
+from regime3.model.codebooks import codebook_of
 from regime3.model.generate import end_ids
 from regime3.model.load import load_model, load_tokenizer
 from regime3.records import wire

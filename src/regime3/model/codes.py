@@ -15,7 +15,6 @@ trains or constrains; spec, *Packing*, last paragraph.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,14 +25,12 @@ from tokenizers import AddedToken
 
 from regime3 import disk
 from regime3.config import Settings
-from regime3.errors import InputRefused, ModelError
-from regime3.lang import codebook
+from regime3.errors import ModelError
 from regime3.lang.codebook import Codebook
 from regime3.lang.codes import CODES_MAX, token
+from regime3.model.codebooks import CODEBOOK_FILE, CONFIG_FIELD
 from regime3.model.load import load_model, load_tokenizer
 
-CODEBOOK_FILE: Final = "codebook.json"
-CONFIG_FIELD: Final = "codebook_sha256"
 ROWS_MULTIPLE: Final = 64
 """Embeddings grow to a multiple of this, which is what matrix units like."""
 NOISE_SHARE: Final = 0.1
@@ -112,34 +109,6 @@ def write_model(model: Any, tokenizer: Any, target: Path, book: Codebook | None)
     tokenizer.save_pretrained(target)
     if book is not None:
         book.save(target / CODEBOOK_FILE)
-
-
-def has_codes(folder: Path) -> bool:
-    """Whether the model of a folder says that it has codes; `codebook_of` verifies."""
-    return _name_of(folder) is not None
-
-
-def codebook_of(folder: Path) -> Codebook | None:
-    """The codebook of a model folder; None if the model has no codes.
-
-    Raises `ModelError` if the file is missing, changed, or not the one that the model names.
-    """
-    name = _name_of(folder)
-    if name is None:
-        return None
-    try:
-        return codebook.load(folder / CODEBOOK_FILE, expected=name)
-    except InputRefused as refusal:
-        raise ModelError(f"the model's codebook: {refusal.message}", "r3 doctor") from None
-
-
-def _name_of(folder: Path) -> str | None:
-    """The codebook that the folder's config names."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: no readable config.json: {error}", "r3 doctor") from None
-    return config.get(CONFIG_FIELD) if isinstance(config, dict) else None
 
 
 # ---------------------------------------------------------------------------------- embeddings

@@ -21,7 +21,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from regime3.errors import ModelError, Unavailable
 from regime3.lang.codebook import Codebook
-from regime3.model.codes import add_codes, codebook_of, write_model
+from regime3.model.codebooks import codebook_of
+from regime3.model.codes import add_codes, write_model
 from regime3.model.load import refuse_incomplete, require_safetensors
 from regime3.model.template import ChatTemplate
 

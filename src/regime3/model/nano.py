@@ -24,7 +24,7 @@ from transformers.utils import logging
 from regime3 import disk
 from regime3.lang import codebook
 from regime3.model import nano_tokenizer
-from regime3.model.codes import CODEBOOK_FILE, CONFIG_FIELD
+from regime3.model.codebooks import CODEBOOK_FILE, CONFIG_FIELD
 
 # Its bars are for a person at a notebook; ours are drawn by the command line.
 logging.disable_progress_bar()

@@ -24,6 +24,16 @@ def file_id(content_sha256: str, pass_number: int) -> str:
     return hashlib.sha256(keyed).hexdigest()[:ID_HEX_CHARACTERS]
 
 
+FORGE = "forge"
+"""What a lineage's `generator` says of files that the lab made itself."""
+
+
+def is_forged(lineage: dict[str, Any]) -> bool:
+    """Whether the lab made a file itself: its rows must be proved, and a rollback quarantines
+    what it taught."""
+    return lineage.get("generator") == FORGE
+
+
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`NAME.jsonl.meta.json` beside a file in the inbox; every field optional."""
 

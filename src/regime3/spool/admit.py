@@ -21,7 +21,9 @@ from regime3 import disk
 from regime3.clock import Clock
 from regime3.config import Settings
 from regime3.errors import DiskFull
+from regime3.lang.codebook import Codebook
 from regime3.paths import Lab
+from regime3.records.files import is_forged
 from regime3.spool.admission import Admission, AdmitProgress, refusal
 from regime3.spool.catalog import Catalog
 from regime3.spool.claims import Claims, Staged
@@ -29,6 +31,7 @@ from regime3.spool.commit import META_NAMES, Committer, Work
 from regime3.spool.heldout import HeldOut
 from regime3.spool.inbox import Arrival, Inbox, is_written
 from regime3.spool.names import sanitised
+from regime3.spool.proof import Proof
 from regime3.spool.reading import Reading, Seen
 from regime3.spool.sift import IsHeldOut
 
@@ -147,6 +150,7 @@ class Admitter:
                 row_bytes_max=self._settings.queue.row_bytes_max,
                 format=staged.claim.sidecar.format,
                 held_out=held_out,
+                proof=self._proof(staged),
                 on_block=partial(on_block, before.st_size),
             )
             judged = reading.run()
@@ -172,11 +176,28 @@ class Admitter:
             disk.truncate(temp / META_NAMES[0], 0)
         return Work(staged, temp, name, judged, refused)
 
+    def _proof(self, staged: Staged) -> Proof | None:
+        """Proves the rows of a file about problems of the language."""
+        if not self._settings.queue.check_problems:
+            return None
+        forged = is_forged(staged.claim.sidecar.lineage)
+        return Proof(partial(_book_of, self._lab), forged=forged)
+
     def _put_back(self, staged: Staged, name: str, reason: str, *, hold: bool = False) -> Admission:
         target = self._claims.put_back(staged)
         if hold:
             self._inbox.hold(target, reason)
         return Admission("returned", name, staged.claim.lane, reason=reason)
+
+
+def _book_of(lab: Lab) -> Codebook:
+    """The codebook of the model that is trained."""
+    from regime3.lang import codebook
+    from regime3.model.codebooks import codebook_of, has_codes
+
+    head = lab.current_model
+    found = codebook_of(head) if head.exists() and has_codes(head) else None
+    return found or codebook.shipped()
 
 
 def grouped(arrivals: list[Arrival]) -> Iterator[list[Arrival]]:

@@ -25,6 +25,7 @@ from regime3.spool.decode import decode_row
 from regime3.spool.encoding import UTF8_BOM, foreign_encoding
 from regime3.spool.index import RECORD, pack_record
 from regime3.spool.lines import RAW_KEPT_BYTES, LineCutter, Lines, LongLine, read_blocks
+from regime3.spool.proof import MARK, Proof
 from regime3.spool.sift import IsHeldOut, Place, sift
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ class Seen(NamedTuple):
 class Reading:
     """Reads the file at `path` and leaves `index.bin` and `buried.jsonl` in `folder`.
 
-    `held_out` says of a row whether it belongs to validation/. `on_block` hears of every block
-    and ends the reading by returning False. Nothing written here is durable until sealed.
+    `held_out` says of a row whether it belongs to validation/, `proof` why a row about a problem
+    may not be trained. `on_block` hears of every block and ends the reading by returning False.
+    Nothing written here is durable until sealed.
     """
 
     def __init__(
@@ -80,11 +82,12 @@ class Reading:
         row_bytes_max: int,
         format: str | None = None,
         held_out: IsHeldOut = None,
+        proof: Proof | None = None,
         on_block: Callable[[Seen], bool] = lambda _: True,
     ) -> None:
         self._path, self._index_file, self._buried_file = path, index_file, buried_file
         self._row_bytes_max, self._format = row_bytes_max, format
-        self._held_out, self._on_block = held_out, on_block
+        self._held_out, self._proof, self._on_block = held_out, proof, on_block
         self._typed = format is None or format == "messages"
         self._runs: Runs | None = None
         self._misses = 0
@@ -135,13 +138,14 @@ class Reading:
     def _decode(self, piece: Lines) -> None:
         """Judge the lines run by run: all at once where that is possible, one by one if not."""
         start, stop = piece.start, piece.start - 1
+        proved = self._proof is not None and self._proof.concerns(piece.body, start, piece.stop)
         while start <= piece.stop:
-            if start > stop and self._runs_pay(piece):
+            if start > stop and not proved and self._runs_pay(piece):
                 stop = self._runs_end(piece, start)
                 if self._take_run(piece, start, stop):
                     start = stop + 1
                     continue
-            start = self._sift(piece, start)
+            start = self._sift(piece, start, proved)
 
     def _runs_pay(self, piece: Lines) -> bool:
         long_enough = piece.stop - piece.start >= RUN_BYTES_MIN
@@ -172,9 +176,12 @@ class Reading:
         judged.lines += rows
         return True
 
-    def _sift(self, piece: Lines, start: int) -> int:
+    def _sift(self, piece: Lines, start: int, proved: bool) -> int:
         """Index the good ones of the next lines, and return where the line after them begins."""
         judged, body = self._judged, piece.body
+        doubted = None
+        if proved and self._proof is not None:
+            doubted = b"" if self._proof.forged else MARK
         good, doubtful, lines, following = sift(
             body,
             start,
@@ -182,6 +189,7 @@ class Reading:
             self._row_bytes_max,
             held_out=self._held_out,
             typed=self._typed,
+            doubted=doubted,
         )
         judged.formats["messages"] += len(good)
         passed = [place for place in doubtful if self._judge(body, place)]
@@ -209,6 +217,10 @@ class Reading:
             return False
         if self._held_out is not None and self._held_out(row):
             self._bury(number, "a row of validation/: never trained", raw, len(raw))
+            return False
+        fault = self._proof.fault(raw) if self._proof is not None else None
+        if fault is not None:
+            self._bury(number, fault, raw, len(raw))
             return False
         self._judged.formats[adapter] += 1
         return True

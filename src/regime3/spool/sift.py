@@ -48,10 +48,12 @@ def sift(
     *,
     held_out: IsHeldOut = None,
     typed: bool = True,
+    doubted: bytes | None = None,
 ) -> Sifted:
     """Sort the next lines of `body[start:stop]`, of which the last has no newline.
 
     Stops after SIFTED_BYTES or at `stop`. Not `typed`: rows of another spelling, all doubtful.
+    A line that holds the bytes `doubted` is doubtful, an empty `doubted` makes every line so.
     """
     good: list[Place] = []
     doubtful: list[Place] = []
@@ -73,6 +75,7 @@ def sift(
             and (head(body, start, end) or body.count(b'"messages"', start, end) == 1)
             and conversation_fault(row.messages) is None
             and (held_out is None or not held_out(row))
+            and (doubted is None or body.find(doubted, start, end) < 0)
         ):
             turns += len(row.messages)
             thoughts += thoughts_in(row.messages)

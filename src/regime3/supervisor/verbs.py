@@ -14,7 +14,7 @@ from regime3 import control, disk
 from regime3.control import Pending, Request
 from regime3.errors import InputRefused, Regime3Error
 from regime3.records import messages as say
-from regime3.records.files import Ending, FileMeta
+from regime3.records.files import Ending, FileMeta, is_forged
 from regime3.records.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Verbs:
 
 def is_forge(meta: FileMeta) -> bool:
     """Whether the lab made this file itself; a rollback quarantines what it taught."""
-    return meta.lineage.get("generator") == "forge"
+    return is_forged(meta.lineage)
 
 
 def covered(ledger: Ledger, request: Request) -> bool:
