@@ -299,6 +299,15 @@ class Lab:
         return self.node / "simulated_card.json"
 
     @property
+    def loop(self) -> Path:
+        """What the loop keeps between its turns."""
+        return self.root / "loop"
+
+    @property
+    def loop_lock(self) -> Path:
+        return self.loop / "loop.lock"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

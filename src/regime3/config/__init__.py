@@ -23,6 +23,7 @@ from typing import Any
 from regime3.config.sections import (
     Checkpoint,
     Examples,
+    Loop,
     Memory,
     Model,
     Node,
@@ -39,6 +40,7 @@ from regime3.errors import SettingsError
 __all__ = [
     "Checkpoint",
     "Examples",
+    "Loop",
     "Memory",
     "Model",
     "Node",
@@ -75,6 +77,7 @@ class Settings:
     web: Web = field(default_factory=Web)
     node: Node = field(default_factory=Node)
     power: Power = field(default_factory=Power)
+    loop: Loop = field(default_factory=Loop)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Sections to names to plain values, as saved in a checkpoint."""

@@ -251,6 +251,14 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """Improvement: which node the forge and the judge work with."""
+
+    node: str = setting("", "Address of the node; empty: the node of this lab.")
+    token: str = setting("", "Admin token of that node.")
+
+
+@dataclass(frozen=True)
 class Power:
     """The card's power limit; profiles are clamped to what the card allows."""
 
