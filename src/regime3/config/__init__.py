@@ -23,6 +23,7 @@ from typing import Any
 from regime3.config.sections import (
     Checkpoint,
     Examples,
+    Forge,
     Loop,
     Memory,
     Model,
@@ -40,6 +41,7 @@ from regime3.errors import SettingsError
 __all__ = [
     "Checkpoint",
     "Examples",
+    "Forge",
     "Loop",
     "Memory",
     "Model",
@@ -78,6 +80,7 @@ class Settings:
     node: Node = field(default_factory=Node)
     power: Power = field(default_factory=Power)
     loop: Loop = field(default_factory=Loop)
+    forge: Forge = field(default_factory=Forge)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Sections to names to plain values, as saved in a checkpoint."""
