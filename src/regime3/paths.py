@@ -334,6 +334,25 @@ class Lab:
         return self.forge_made / f"{shard:06d}.jsonl"
 
     @property
+    def judge(self) -> Path:
+        return self.root / "judge"
+
+    @property
+    def ledger_file(self) -> Path:
+        """Every verdict with its numbers, one JSON line each."""
+        return self.judge / "ledger.jsonl"
+
+    @property
+    def judge_lock(self) -> Path:
+        """Held while a verdict is added."""
+        return self.judge / "ledger.lock"
+
+    @property
+    def judge_case_file(self) -> Path:
+        """The judgement under way."""
+        return self.judge / "case.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -23,6 +23,8 @@ TRIES = 4
 PAUSE_S, PAUSE_S_MAX = 0.25, 5.0
 CONNECT_S_MAX, REPLY_S_MAX = 5.0, 600.0
 AGAIN = (429, 503)
+PAGE = 500
+"""Examples of one call."""
 
 
 class Client:
@@ -35,7 +37,7 @@ class Client:
         *,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.address = address.rstrip("/")
+        self.address, self.token = address.rstrip("/"), token
         headers = {"authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(
             base_url=self.address,
@@ -112,6 +114,19 @@ class Client:
     def generate(self, body: dict[str, Any]) -> dict[str, Any]:
         """Begin a generation of data; the job."""
         return self.call("POST", "/data_gen/jobs", body)
+
+    def compare(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Begin a comparison of two models; the job."""
+        return self.call("POST", "/compare", body)
+
+    def examples(self, number: str) -> Iterator[dict[str, Any]]:
+        """What came of each item of a job so far, in the order in which they came."""
+        after: int | None = 0
+        while after is not None:
+            query = {"after": after, "limit": PAGE}
+            page = self.call("GET", f"/jobs/{number}/examples", query=query)
+            yield from page["data"]
+            after = page["next_after"]
 
     def cancel(self, number: str) -> dict[str, Any]:
         """End a job."""

@@ -24,6 +24,7 @@ from regime3.config.sections import (
     Checkpoint,
     Examples,
     Forge,
+    Judge,
     Loop,
     Memory,
     Model,
@@ -42,6 +43,7 @@ __all__ = [
     "Checkpoint",
     "Examples",
     "Forge",
+    "Judge",
     "Loop",
     "Memory",
     "Model",
@@ -81,6 +83,7 @@ class Settings:
     power: Power = field(default_factory=Power)
     loop: Loop = field(default_factory=Loop)
     forge: Forge = field(default_factory=Forge)
+    judge: Judge = field(default_factory=Judge)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Sections to names to plain values, as saved in a checkpoint."""

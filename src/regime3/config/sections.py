@@ -259,6 +259,42 @@ class Loop:
 
 
 @dataclass(frozen=True)
+class Judge:
+    """Who is champion: each sealed checkpoint is compared with the best so far."""
+
+    on: bool = setting(True, "Judge sealed checkpoints while `r3 loop` or `r3 up` runs.")
+    regime: int = setting(3, "Regime in which champion and challenger are compared.", low=1, high=3)
+    constrained: bool = setting(False, "Compare under the grammar of the regime (2 and 3).")
+    temperature: float = setting(0.0, "Of the answers compared; 0 is greedy.", low=0.0, high=2.0)
+    p1: float = setting(
+        0.6, "Share of differing problems won that counts as better.", low=0.51, high=0.99
+    )
+    alpha: float = setting(
+        0.01, "Chance to call equal models better; and as much, worse.", low=1e-6, high=0.2
+    )
+    beta: float = setting(0.1, "Chance to miss a difference of p1.", low=1e-6, high=0.5)
+    differing_max: int = setting(
+        400, "Problems on which the two differ before it is a hold.", low=10, high=10**6
+    )
+    problems_max: int = setting(2400, "Problems asked before it is a hold.", low=10, high=10**6)
+    batch: int = setting(240, "Problems asked at one time.", low=1, high=1000)
+    losses_to_roll_back: int = setting(
+        2, "So many checkpoints in a row that test worse send the trainer back.", low=1, high=100
+    )
+    families: str = setting("", "Families that are judged, with commas; empty: all.")
+    levels: int = setting(
+        2, "Levels judged where no forge says which are open: 1 to this.", low=1, high=10
+    )
+    fixed_per_cell: int = setting(
+        20, "Fixed problems of each family, level and regime; 0: none.", low=0, high=1000
+    )
+    fixed_regimes: str = setting("3", "Regimes of the fixed set, with commas.")
+    full_hours: float = setting(
+        24.0, "The whole fixed set is asked so often; else a rotating tenth.", low=0.0, high=10**6
+    )
+
+
+@dataclass(frozen=True)
 class Power:
     """The card's power limit; profiles are clamped to what the card allows."""
 
