@@ -6,6 +6,7 @@ those that ask the node to wait (429): as many times as `TRIES` says.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -140,6 +141,31 @@ class Client:
                 return
             time.sleep(poll_s)
 
+    def info(self) -> dict[str, Any]:
+        """What answers now: the active model, aliases, models in memory."""
+        return self.call("GET", "/models/info")
+
+    def model(self, name: str) -> dict[str, Any]:
+        """A registered model."""
+        return self.call("GET", f"/models/{name}")
+
+    def output(self, number: str) -> list[dict[str, Any]]:
+        """Every line that a done job has published, shard after shard.
+
+        Raises `Unavailable` if a shard is not the bytes that the node's list promises.
+        """
+        found: list[dict[str, Any]] = []
+        for shard in self.call("GET", f"/jobs/{number}/output")["shards"]:
+            answer = self._answer("GET", f"/jobs/{number}/output", query={"shard": shard["name"]})
+            data = answer.content
+            if hashlib.sha256(data).hexdigest() != shard["sha256"]:
+                raise Unavailable(
+                    f"{shard['name']} of {number} came cut off or changed: {len(data):,} bytes of"
+                    f" {shard['size_bytes']:,}"
+                )
+            found += [json.loads(line) for line in data.splitlines()]
+        return found
+
     def power(self, profile: str | None = None) -> dict[str, Any]:
         """The power profile, or set it."""
         if profile is None:
@@ -154,6 +180,16 @@ class Client:
         query: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Any call: its JSON answer. Raises `NodeRefused` and `Unavailable`."""
+        found: dict[str, Any] = self._answer(method, path, body, query).json()
+        return found
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: dict[str, Any] | None = None,
+    ) -> httpx.Response:
         pause = PAUSE_S
         for tried in range(1, TRIES + 1):
             try:
@@ -163,8 +199,7 @@ class Client:
                     raise self._unreached(error) from None
             else:
                 if answer.status_code < 400:
-                    found: dict[str, Any] = answer.json()
-                    return found
+                    return answer
                 if answer.status_code not in AGAIN or tried == TRIES:
                     raise _refusal(answer)
                 pause = max(pause, _asked_pause(answer))

@@ -23,6 +23,7 @@ from typing import Any
 from regime3.config.sections import (
     Checkpoint,
     Examples,
+    Forge,
     Judge,
     Loop,
     Memory,
@@ -41,6 +42,7 @@ from regime3.errors import SettingsError
 __all__ = [
     "Checkpoint",
     "Examples",
+    "Forge",
     "Judge",
     "Loop",
     "Memory",
@@ -80,6 +82,7 @@ class Settings:
     node: Node = field(default_factory=Node)
     power: Power = field(default_factory=Power)
     loop: Loop = field(default_factory=Loop)
+    forge: Forge = field(default_factory=Forge)
     judge: Judge = field(default_factory=Judge)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
