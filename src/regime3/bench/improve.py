@@ -66,7 +66,8 @@ SETTINGS: Final[dict[str, Any]] = {
     "forge.shard_rows": 3000,
     "forge.queue_rows_min": 4500,
     "forge.oracle_share": 0.5,
-    "forge.replay_share": 0.15,
+    # In codes alone there is no other spelling to replay a row in.
+    "forge.replay_share": 0.0,
     "forge.shrink_min": 1.0,
     "judge.problems_max": 1200,
     "judge.fixed_per_cell": 25,
@@ -77,7 +78,7 @@ MEANING: Final = {
     "promotions": "by the judge; 2 wanted",
     "worst_family_points": "the least gain of a family over levels 1 to 3, points",
     "worst_family_upper": "upper end of that one's 95 % interval; above -2 wanted",
-    "tokens_per_solved_ratio": "tokens for each frontier problem solved, after over before; 1 or less",
+    "tokens_per_solved_ratio": "tokens for each frontier problem solved, after over before: 1 at most",
     "minutes": "of the loop",
     "trainer_idle_percent": "of samples in which the trainer waited for data, after warm-up",
     "frontier_before": "exact match, percent",
