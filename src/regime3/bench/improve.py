@@ -78,7 +78,7 @@ MEANING: Final = {
     "promotions": "by the judge; 2 wanted",
     "worst_family_points": "the least gain of a family over levels 1 to 3, points",
     "worst_family_upper": "upper end of that one's 95 % interval; above -2 wanted",
-    "tokens_per_solved_ratio": "tokens for each frontier problem solved, after over before: 1 at most",
+    "tokens_per_solved_ratio": "tokens for a frontier problem solved, after over before; 1 at most",
     "minutes": "of the loop",
     "trainer_idle_percent": "of samples in which the trainer waited for data, after warm-up",
     "frontier_before": "exact match, percent",
