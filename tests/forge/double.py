@@ -24,9 +24,13 @@ Line = dict[str, Any]
 
 
 def wrong(body: Body) -> Body:
-    """The body with another answer."""
+    """The body with another answer, or without its first step."""
     answer = body[-1][1]
-    return (*body[:-1], ("qed", answer + 1 if isinstance(answer, int) else "yes"))
+    if isinstance(answer, int):
+        return (*body[:-1], ("qed", answer + 1))
+    if isinstance(answer, tuple) and answer[0] == "list":
+        return (*body[:-1], ("qed", ("list", 99, *answer[1:])))
+    return body[1:] if len(body) > 1 else (("qed", "yes"),)
 
 
 def line(sample: Sample, job: str, number: int, *, right: bool, regime: int = 3) -> Line:

@@ -1,4 +1,4 @@
-"""The plan: problems at the edge, a share for old and unknown levels, levels that open and close."""
+"""The plan: problems at the edge, some of old and unknown levels; levels open and close."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_plan_asks_for_what_is_open_and_no_more_than_wanted(
     assert len({each[:2] for each in found}) == len(found) <= SETTINGS.cells_max
     highest = max(PROBLEMS_MIN, CELL_SHARE_MAX * problems) + 1
     for name, level, each in found:
-        assert 1 <= level <= len(rates[name]) and 0 < each
+        assert 1 <= level <= len(rates[name]) and each > 0
         assert each <= max(highest, problems / len(found) + 1)
 
 

@@ -146,8 +146,6 @@ def load(lab: Lab) -> State:
 
 def save(lab: Lab, state: State) -> None:
     """Write it, durably."""
-    state.levels = {
-        name: list(range(1, family.top + 1)) for name, family in state.families.items()
-    }
+    state.levels = {name: list(range(1, family.top + 1)) for name, family in state.families.items()}
     data = msgspec.json.format(msgspec.json.encode(state), indent=1)
     disk.write_bytes(lab.forge_file, data + b"\n")
