@@ -19,7 +19,7 @@ from regime3.paths import Lab
 from tests.additions import problem
 
 runner = CliRunner()
-LONG_RUNNING = {"node", "trainer", "web", "up", "top"}
+LONG_RUNNING = {"node", "loop", "trainer", "web", "up", "top"}
 """Verbs that run until stopped; they print lines, not one object."""
 
 

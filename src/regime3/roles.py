@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from regime3.paths import Lab
 
 LEADER = "trainer"
-ROLES = (LEADER, "node", "web")
+ROLES = (LEADER, "node", "loop", "web")
 """In the order of their start; they end in the same order, so that the last seal is made first."""
 POLL_S = 0.2
 LEAVE_S_MAX = 180.0

@@ -10,20 +10,30 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from regime3 import config
+from regime3.clock import SystemClock
+from regime3.judge import ledger
+from regime3.judge.problems import FRESH
 from regime3.paths import Lab
+from regime3.records.files import is_forged
+from regime3.spool import Spool
 from tests.whole.conftest import WAIT_S_MAX, RealLab
 
 MakeLab = Callable[..., RealLab]
+QUIET = {"forge.on": False, "judge.on": False}
 PORTS = {"web.port": 0, "node.port": 0, "node.slots": 8, "node.slots_reserved": 1}
 
 
 @pytest.fixture
-def up(make_lab: MakeLab) -> Iterator[tuple[Lab, subprocess.Popen[bytes]]]:
-    lab = make_lab(**PORTS).lab
+def up(
+    make_lab: MakeLab, request: pytest.FixtureRequest
+) -> Iterator[tuple[Lab, subprocess.Popen[bytes]]]:
+    lab = make_lab(**PORTS, **getattr(request, "param", QUIET)).lab
     process = subprocess.Popen(
         [sys.executable, "-m", "regime3", "up", "--lab", str(lab.root)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -88,3 +98,58 @@ def test_the_trainers_end_is_the_end_of_all(up: tuple[Lab, subprocess.Popen[byte
     assert process.wait(WAIT_S_MAX) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(node, 0)
+
+
+LOOP = {
+    "judge.families": "numbers",
+    "judge.levels": 1,
+    "judge.batch": 60,
+    "judge.problems_max": 60,
+    "judge.fixed_per_cell": 2,
+    "forge.families": "numbers,lists",
+    "forge.queue_rows_min": 40,
+    "forge.shard_rows": 60,
+    "forge.problems_max": 12,
+    "forge.cooldown_s": 0.5,
+    "checkpoint.save_steps": 8,
+    "train.learning_rate": 1e-4,
+}
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Whole JSON lines."""
+    return [json.loads(line) for line in path.read_bytes().splitlines() if line.endswith(b"}")]
+
+
+def loop_pid(process: subprocess.Popen[bytes]) -> int:
+    found = subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", "regime3 loop"], capture_output=True, text=True
+    )
+    return int(found.stdout.split()[0]) if found.stdout else 0
+
+
+@pytest.mark.parametrize("up", [LOOP], indirect=True)
+def test_the_loop_feeds_the_trainer_and_judges_it_though_it_is_killed(
+    up: tuple[Lab, subprocess.Popen[bytes]],
+) -> None:
+    lab, process = up
+    until(lambda: len(lines_of(lab.forge_shards_file)) >= 2)
+    until(lambda: loop_pid(process))
+    os.kill(loop_pid(process), signal.SIGKILL)
+    until(lambda: any(each["model"] for each in lines_of(lab.forge_shards_file)[2:]))
+    until(lambda: any(each.word != "first" for each in ledger.verdicts(lab)))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(WAIT_S_MAX) == 0
+
+    shards = lines_of(lab.forge_shards_file)
+    numbers = [each["shard"] for each in shards]
+    assert numbers == sorted(set(numbers))  # none doubled, in order
+    settings = config.load(lab.settings_file).settings
+    files = Spool(lab, settings, SystemClock()).files()
+    forged = [meta for meta in files.values() if is_forged(meta.lineage)]
+    assert {meta.name for meta in forged} <= {f"forge-{number:06d}" for number in numbers}
+    assert len(forged) >= len(numbers) - 2  # the last may still be in the inbox
+    assert sum(meta.buried for meta in forged) == 0  # what the forge writes is proved
+    verdict = next(each for each in ledger.verdicts(lab) if each.word != "first")
+    assert verdict.overall is not None and verdict.overall["pairs"] >= 60
+    assert all(problem >= FRESH for problem in verdict.problems)

@@ -26,6 +26,7 @@ NAMES = {
     "regimes": "regimes",
     "node": "node",
     "swap": "ship",
+    "improve": "improve",
 }
 _PACKAGES = (
     "regime3",

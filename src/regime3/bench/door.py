@@ -132,7 +132,7 @@ def _node(root: Path, slots: int) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        yield _address(lab, process)
+        yield address_of(lab, START_S_MAX)
     finally:
         process.terminate()
         try:
@@ -142,10 +142,10 @@ def _node(root: Path, slots: int) -> Iterator[str]:
             process.wait()
 
 
-def _address(lab: Lab, process: subprocess.Popen[bytes]) -> str:
-    """Where it answers, once it is ready."""
-    deadline = time.monotonic() + START_S_MAX
-    while time.monotonic() < deadline and process.poll() is None:
+def address_of(lab: Lab, wait_s: float) -> str:
+    """Where a lab's node answers, once it is ready. Raises `Unavailable` when it is not in time."""
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
         with contextlib.suppress(FileNotFoundError, ValueError, httpx.TransportError):
             url = str(json.loads(lab.node_address_file.read_text(encoding="utf-8"))["url"])
             if httpx.get(f"{url.rstrip('/')}/ready").status_code == httpx.codes.OK:

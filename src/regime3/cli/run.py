@@ -59,6 +59,17 @@ def node(lab: LabOption = None, set_: SetOption = None) -> None:
     serve(where, settings_of(where, set_), console.print)
 
 
+def loop(lab: LabOption = None, set_: SetOption = None) -> None:
+    """Let the lab improve itself: judge each checkpoint, make rows when the queue runs low.
+
+    It works with a trainer of this lab and with a node, this lab's own or that of loop.node.
+    """
+    from regime3.loop import run
+
+    where = find_lab(lab)
+    raise typer.Exit(run(where, settings_of(where, set_), console.print))
+
+
 def up(
     lab: LabOption = None,
     demo: Annotated[
@@ -66,7 +77,7 @@ def up(
     ] = False,
     set_: SetOption = None,
 ) -> None:
-    """Everything on this machine: trainer, node and live page, until Ctrl-C."""
+    """Everything on this machine: trainer, node, loop and live page, until Ctrl-C."""
     from regime3.demo import prepare
     from regime3.roles import run_roles
 

@@ -326,6 +326,12 @@ class Forge:
     cooldown_s: float = setting(5.0, "Rest between two shards.", low=0.0, high=86400.0)
     rows_a_day_max: int = setting(2_000_000, "Rows made in one UTC day.", low=0, high=10**9)
     shard_rows: int = setting(1200, "Rows of a shard.", low=8, high=100_000)
+    shrink_min: float = setting(
+        0.4,
+        "When attempts bring little, a shard has at least this share of shard_rows; oracles fill.",
+        low=0.0,
+        high=1.0,
+    )
     shard_passes: int = setting(1, "Times a shard is trained.", low=1, high=100)
     lane: str = setting("low", "Where shards queue.", choices=("normal", "low"))
     alone: bool = setting(True, "While no node answers, make shards of oracle and replay rows.")

@@ -20,8 +20,6 @@ ORACLE_FROM = 1 << 41
 """Indices of problems for oracles; those asked of models begin at `ATTEMPTS_FROM`, and lessons at
 0, so that none is met twice."""
 ATTEMPTS_FROM = 1 << 40
-SHRUNK_MIN = 0.4
-"""Of `shard_rows`: no shard with attempts is smaller on purpose."""
 WEIGHTS = 1000
 
 
@@ -43,7 +41,7 @@ def mixed(
     share, rows = attempt_share(settings), settings.shard_rows
     bodies = writer.attempts(tried, round(rows * share))
     if tried and share > 0:
-        wanted = max(len(writer.rows) / share, SHRUNK_MIN * rows)
+        wanted = max(len(writer.rows) / share, settings.shrink_min * rows)
         rows = min(rows, round(wanted))
     writer.corrections(tried, round(rows * settings.correction_share))
     draw = Draw(f"forge|mixture|{state.next_shard}")

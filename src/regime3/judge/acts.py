@@ -16,7 +16,7 @@ from regime3.vault import Vault
 
 def carry_out(lab: Lab, shelf: Shelf, verdict: Verdict, clock: Clock) -> str:
     """Do what the verdict says; a sentence about it. Raises what the node or the vault raises."""
-    if verdict.word == "rollback":
+    if verdict.word == "rollback" and verdict.by == "judge":
         return _roll_back(lab, verdict, clock)
     if not shelf.has(verdict.champion_model):
         shelf.ship(Vault(lab, clock).open(verdict.champion))

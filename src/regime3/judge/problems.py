@@ -38,8 +38,8 @@ def cells_of(lab: Lab, settings: Settings) -> list[Cell]:
 def _open_levels(lab: Lab) -> dict[str, list[int]]:
     """What the forge's note says; nothing if there is none."""
     try:
-        found = json.loads(lab.forge_file.read_bytes())["levels"]
-        return {str(name): [int(level) for level in levels] for name, levels in found.items()}
+        found = json.loads(lab.forge_file.read_bytes())["families"]
+        return {str(name): list(range(1, int(each["top"]) + 1)) for name, each in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}  # no forge here, or its note is being made anew
 
