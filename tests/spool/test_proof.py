@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from regime3 import tasks
 from regime3.lang import codebook
+from regime3.model.codebooks import CODEBOOK_FILE, CONFIG_FIELD
 from regime3.paths import Lab
 from regime3.spool.proof import Proof
+from regime3.supervisor.admission import AdmissionThread
 from regime3.tasks.rows import REGIMES, row, translation
 from tests.spool.conftest import Drop, MakeSpool, rows
 
@@ -65,6 +68,65 @@ def test_other_peoples_rows_are_none_of_its_business_but_the_forges_are() -> Non
     assert fault(plain) is None
     assert fault(plain, forged=True) == "made by the forge, without a problem to prove it by"
     assert fault({"messages": a_row()["messages"]}, forged=True) is not None
+
+
+def test_a_wrong_body_that_is_faithfully_translated_is_still_wrong() -> None:
+    found = tasks.sample("numbers", 2, "train", 0)
+    body = (*found.body[:-1], ("qed", found.body[-1][1] + 1))
+    bad = translation(dataclasses.replace(found, body=body), 1, 3, BOOK)
+    reason = fault(bad)
+    assert reason is not None and reason.startswith("not accepted by the checker: step")
+
+
+def test_a_wrong_reply_before_the_right_one_is_refused() -> None:
+    good = a_row(regime=2)
+    system, question, reply = good["messages"]
+    wrong = {"role": "assistant", "content": "(qed 77)"}
+    for turns in ([system, question, wrong, question, reply], [system, question, reply, question]):
+        reason = fault({**good, "messages": turns})
+        assert reason is not None and "one reply, at the end" in reason
+
+
+@pytest.mark.parametrize("turns", [None, "text", [], [1]])
+def test_a_problem_without_a_conversation_is_refused(turns: object) -> None:
+    assert fault({**a_row(), "messages": turns}) is not None
+    rest = {name: value for name, value in a_row().items() if name != "messages"}
+    assert fault(rest) is not None
+
+
+def test_an_integer_of_thousands_of_digits_ends_nothing() -> None:
+    line = json.dumps(a_row())[:-1] + ', "n": ' + "1" * 5000 + "}"
+    assert Proof(lambda: BOOK, forged=True).fault(line.encode()) is None
+
+
+def test_proving_can_be_interrupted_between_blocks(
+    lab: Lab, make_spool: MakeSpool, drop: Drop
+) -> None:
+    content = lines(*(a_row(index=index) for index in range(300)))
+    drop("many.jsonl", content)
+    spool, seen = make_spool(), []
+
+    def enough() -> bool:
+        return len(seen) > 3
+
+    assert spool.admit_once(seen.append, enough) == []
+    assert 0 < seen[-1].bytes_done < len(content) and 0 < seen[-1].rows < 300
+    (found,) = spool.admit_once()
+    assert (found.rows, found.buried) == (300, 0)
+
+
+def test_a_damaged_codebook_decides_nothing(lab: Lab, make_spool: MakeSpool, drop: Drop) -> None:
+    lab.seal(1).mkdir()
+    (lab.seal(1) / "config.json").write_text(json.dumps({CONFIG_FIELD: BOOK.name}))
+    (lab.seal(1) / CODEBOOK_FILE).write_text("{}")
+    lab.current_model.symlink_to("../checkpoints/00000001")
+    drop("rows.jsonl", lines(a_row()))
+    thread = AdmissionThread(make_spool(), 60.0)
+    thread._admit()
+    assert thread.trouble is not None and "codebook" in thread.trouble
+    BOOK.save(lab.seal(1) / CODEBOOK_FILE)
+    thread._admit()
+    assert [each.rows for each in thread.take()] == [1]
 
 
 def lines(*found: dict[str, Any]) -> bytes:

@@ -166,6 +166,8 @@ class Forge:
             raise away
         for name in self.families:
             now.families.setdefault(name, state.Family(self._settings.level_first))
+        if not now.alerts or now.alerts[-1].message != away.message:
+            now.alert(self._clock.now(), now.next_shard, "alone", away.message)
         self._add(now, Pending(0, 0.0, codebook=self._book().name, note=away.message))
         return 0.0
 
@@ -182,7 +184,7 @@ class Forge:
             if not self._ended(now, pending):
                 return POLL_S
             tried = self._fetched(now, pending)
-        except Unavailable as away:
+        except (Unavailable, NodeRefused) as away:
             if self._rest_s(now) > 0:
                 raise
             return self._alone(now, away)

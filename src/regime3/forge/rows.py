@@ -238,7 +238,7 @@ class Writer:
         if tasks.split_of(print_) != "train":
             self.dropped["held out"] += 1
             return
-        if not judge_row(found, self._book).valid:
+        if not is_right(found, self._book):
             self.dropped["not accepted by the checker"] += 1
             return
         lineage = {**self._lineage, "fingerprint": print_}
@@ -255,6 +255,13 @@ class Writer:
 def oracle_may(level: int, settings: Settings) -> bool:
     """Whether oracles may answer problems of a level."""
     return settings.oracle_level_max == 0 or level <= settings.oracle_level_max
+
+
+def is_right(found: dict[str, Any], book: Codebook) -> bool:
+    """Whether the checker accepts a row's reply; a translation's also as a body of its own, since
+    a wrong body that is faithfully translated is still wrong."""
+    alone = {name: value for name, value in found.items() if name != "source_regime"}
+    return judge_row(alone, book).valid and judge_row(found, book).valid
 
 
 def cut(sample: Sample, wrong: Attempt, regime: int, book: Codebook) -> str:

@@ -117,6 +117,8 @@ class State(msgspec.Struct):
     families: dict[str, Family] = {}
     pending: list[Pending] = []
     alerts: list[Alert] = []
+    levels: dict[str, list[int]] = {}
+    """Open levels by family, for other rooms to read; follows from `families`."""
 
     def cell(self, family: str, level: int) -> Cell:
         """What is known of a family's level."""
@@ -144,5 +146,6 @@ def load(lab: Lab) -> State:
 
 def save(lab: Lab, state: State) -> None:
     """Write it, durably."""
+    state.levels = {name: list(range(1, family.top + 1)) for name, family in state.families.items()}
     data = msgspec.json.format(msgspec.json.encode(state), indent=1)
     disk.write_bytes(lab.forge_file, data + b"\n")

@@ -20,6 +20,7 @@ from regime3.lang.codebook import Codebook
 MARK: Final = b'"problem"'
 """A row without these bytes has no problem: a JSON key that is escaped is nobody's by accident."""
 REASON_CHARACTERS_MAX: Final = 300
+INTEGER_DIGITS_MAX: Final = 18
 
 
 class Proof:
@@ -35,25 +36,15 @@ class Proof:
 
     def fault(self, raw: bytes) -> str | None:
         """Why a line that is a good conversation may not be trained; None if it may."""
-        row = json.loads(raw)
+        row = _decoded(raw)
         if not _is_ours(row):
             return "made by the forge, without a problem to prove it by" if self.forged else None
         if self._book is None:
             self._book = self._book_of()
-        # Here, because families take a while to load and most labs' files have no problems.
-        from regime3.tasks.verdict import judge_row
-
         try:
-            held = _held_out(row["problem"])
-            judged = judge_row(row, self._book)
+            return _held_out(row["problem"]) or _unproved(row, self._book)
         except (InputRefused, LanguageError) as refused:
             return _short(f"cannot be proved: {refused}")
-        if held is not None:
-            return held
-        if judged.valid:
-            return None
-        at = f"step {judged.index}: " if judged.index else ""
-        return _short(f"not accepted by the checker: {at}{judged.reason}")
 
 
 def _is_ours(row: Any) -> bool:
@@ -65,6 +56,39 @@ def _is_ours(row: Any) -> bool:
         and isinstance(row.get("problem"), str)
         and row.get("regime") in REGIMES
     )
+
+
+def _decoded(raw: bytes) -> Any:
+    """The row. Python refuses to read integers of thousands of digits; none of ours has any."""
+
+    def number(text: str) -> int | float:
+        return int(text) if len(text) <= INTEGER_DIGITS_MAX else float(text)
+
+    return json.loads(raw, parse_int=number)
+
+
+def _unproved(row: dict[str, Any], book: Codebook) -> str | None:
+    """Why the row's reply is not right. Raises `InputRefused`.
+
+    A translation must be the body that was given, and that body must be right by itself: a wrong
+    one that is faithfully rewritten would be taught all the same.
+    """
+    # Here, because families take a while to load and most labs' files have no problems.
+    from regime3.tasks.verdict import judge_row
+
+    turns = row.get("messages")
+    if not isinstance(turns, list):
+        return "cannot be proved: a problem, and no messages that answer it"
+    roles = [each.get("role") for each in turns if isinstance(each, dict)]
+    if roles.count("assistant") != 1 or roles[-1] != "assistant":
+        return "cannot be proved: one reply, at the end, answers a problem; others go unchecked"
+    alone = {name: value for name, value in row.items() if name != "source_regime"}
+    for each in (alone, row) if "source_regime" in row else (row,):
+        judged = judge_row(each, book)
+        if not judged.valid:
+            at = f"step {judged.index}: " if judged.index else ""
+            return _short(f"not accepted by the checker: {at}{judged.reason}")
+    return None
 
 
 def _held_out(text: str) -> str | None:

@@ -69,8 +69,8 @@ class Reading:
     """Reads the file at `path` and leaves `index.bin` and `buried.jsonl` in `folder`.
 
     `held_out` says of a row whether it belongs to validation/, `proof` why a row about a problem
-    may not be trained. `on_block` hears of every block and ends the reading by returning False.
-    Nothing written here is durable until sealed.
+    may not be trained. `on_block` hears of every block, and between rows that have to be proved;
+    it ends the reading by returning False. Nothing written here is durable until sealed.
     """
 
     def __init__(
@@ -108,12 +108,13 @@ class Reading:
                 judged.size_bytes += len(block)
                 if judged.encoding is not None:
                     judged.lines += block.count(b"\n")
-                else:
-                    self._take(lines.feed(block), index)
+                elif not self._take(lines.feed(block), index):
+                    return judged
                 if not self._on_block(Seen(judged.size_bytes, judged.rows, judged.buried)):
                     return judged
-            if judged.size_bytes and judged.encoding is None:
-                self._take(lines.end(), index)
+            whole = judged.encoding is not None or judged.size_bytes == 0
+            if not whole and not self._take(lines.end(), index):
+                return judged
         if judged.encoding is not None:
             # Counted as far as they can be told apart: the file is refused whole.
             judged.buried = judged.lines = max(judged.lines, 1)
@@ -123,19 +124,21 @@ class Reading:
         judged.finished = True
         return judged
 
-    def _take(self, pieces: Iterator[Lines | LongLine], index: disk.Appender) -> None:
+    def _take(self, pieces: Iterator[Lines | LongLine], index: disk.Appender) -> bool:
+        """Judge the lines of a block; False when told to stop on the way."""
         for piece in pieces:
             if isinstance(piece, LongLine):
                 self._judged.lines += 1
                 reason = self._too_long(piece.length)
                 self._bury(self._judged.lines, reason, piece.head, piece.length)
-            else:
-                self._decode(piece)
+            elif not self._decode(piece):
+                return False
         if self._records:
             index.append(b"".join(self._records))
             self._records.clear()
+        return True
 
-    def _decode(self, piece: Lines) -> None:
+    def _decode(self, piece: Lines) -> bool:
         """Judge the lines run by run: all at once where that is possible, one by one if not."""
         start, stop = piece.start, piece.start - 1
         proved = self._proof is not None and self._proof.concerns(piece.body, start, piece.stop)
@@ -146,6 +149,16 @@ class Reading:
                     start = stop + 1
                     continue
             start = self._sift(piece, start, proved)
+            if proved and not self._on_block(
+                # Proving takes its time: a block may hold thousands of such rows.
+                Seen(
+                    piece.offset + min(start, piece.stop) - piece.start,
+                    self._judged.rows,
+                    self._judged.buried,
+                )
+            ):
+                return False
+        return True
 
     def _runs_pay(self, piece: Lines) -> bool:
         long_enough = piece.stop - piece.start >= RUN_BYTES_MIN

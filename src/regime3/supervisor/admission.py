@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 
-from regime3.errors import DiskFull
+from regime3.errors import DiskFull, ModelError
 from regime3.spool import Admission, Spool
 
 
@@ -37,14 +37,14 @@ class AdmissionThread:
             self.error = error
 
     def _admit(self) -> None:
-        """One look. A full disk or an unreadable folder is no reason to end: what was begun is
-        taken up by the next look."""
+        """One look. A full disk, an unreadable folder or a damaged codebook is no reason to end:
+        what was begun is taken up by the next look."""
         try:
             for admission in self._spool.admit_once(should_stop=self._stop.is_set):
                 self.finished.put(admission)
             self.rounds += 1
             self.trouble = None
-        except (DiskFull, OSError) as error:
+        except (DiskFull, ModelError, OSError) as error:
             self.trouble = str(error)
 
     def take(self) -> list[Admission]:
