@@ -209,7 +209,7 @@ class Loop:
             request.prompt_scores = [self.telling.unscored(request.ids[0])]
         begin = sequence.filled + 1
         targets = request.ids[begin : begin + len(piece)]
-        scores = prompt_scores(logits[: len(targets)], targets, top, self.telling.text_of)
+        scores = prompt_scores(logits[: len(targets)], targets, top, self.telling.spelling)
         request.prompt_scores += scores
 
     def _finish_fill(self, done: list[tuple[Sequence, torch.Tensor]]) -> None:
@@ -304,7 +304,7 @@ class Loop:
         sequences = [self.batch.sequences[row] for row in rows.tolist()]
         tops = [each.request.ask.logprobs or 0 for each in sequences if each is not None]
         for sequence, score in zip(
-            sequences, scores_of(logits, tokens.tolist(), tops, self.telling.text_of), strict=True
+            sequences, scores_of(logits, tokens.tolist(), tops, self.telling.spelling), strict=True
         ):
             assert sequence is not None
             sequence.scores.append(score)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from regime3.engine.loop import Loop
 from regime3.engine.pool import Pool
 from regime3.engine.sequence import Request, Sequence, key_of
 from regime3.engine.slots import Slots
+from regime3.engine.spelling import Spelling
 from regime3.engine.telling import Telling
 from regime3.engine.text import TextStream
 from regime3.errors import InputRefused, ModelError, NodeRefused
@@ -42,7 +42,6 @@ from regime3.records.rows import Message
 POOL_SHARE = 0.5
 """Of the memory that is free when a model has been loaded: a second model needs room too."""
 POOL_TOKENS_LEAST = 1 << 12
-TEXTS_MAX = 1 << 16
 
 
 class Resident:
@@ -73,7 +72,7 @@ class Resident:
             self.ends,
             self.forward.vocabulary,
         )
-        self.text_of = lru_cache(TEXTS_MAX)(self._text_of)
+        self.spelling = Spelling(tokenizer)
         self.requests: dict[int, Request] = {}
         self.loop: Loop
         self.leaves_s: float | None = None
@@ -108,7 +107,7 @@ class Resident:
         """Make the loop, whose tells go to `told`."""
         batch = Batch(slots.total)
         stream_s = self.settings.node.stream_ms / 1e3
-        telling = Telling(batch, self.forward.vocabulary, self.ends, self.text_of, stream_s, told)
+        telling = Telling(batch, self.forward.vocabulary, self.ends, self.spelling, stream_s, told)
         self.loop = Loop(self.forward, telling, slots, self.forward.pool.tokens_max)
 
     def _pool_tokens(self) -> int:
@@ -240,9 +239,6 @@ class Resident:
         """Tokens as text, control tokens included."""
         text: str = self.tokenizer.backend_tokenizer.decode(ids, skip_special_tokens=False)
         return text
-
-    def _text_of(self, token: int) -> str:
-        return self.decode([token])
 
 
 def bad(message: str, param: str) -> NodeRefused:

@@ -142,6 +142,10 @@ class TokenScore(msgspec.Struct, frozen=True, array_like=True):
     logprob: float | None
     top: list[tuple[int, str, float]] = []
     """The most likely tokens there, best first: id, text, nats."""
+    raw: bytes = b""
+    """The token's bytes where `text` does not spell them, as with a piece of a character."""
+    top_raw: dict[int, bytes] = {}
+    """The same of the tokens in `top`, by id."""
 
 
 class Tell(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="tell"):
@@ -162,7 +166,9 @@ class Begun(Tell, frozen=True, omit_defaults=True, tag="begun"):
 
 
 class Piece(Tell, frozen=True, omit_defaults=True, tag="piece"):
-    """What sample `index` has written since: whole characters only."""
+    """What sample `index` has written since: whole characters only.
+
+    An end token is in `scores` alone, after those of `ids`: it is no text, and yet was drawn."""
 
     index: int
     text: str
