@@ -146,6 +146,8 @@ class TokenScore(msgspec.Struct, frozen=True, array_like=True):
     """The token's bytes where `text` does not spell them, as with a piece of a character."""
     top_raw: dict[int, bytes] = {}
     """The same of the tokens in `top`, by id."""
+    forced: bool = False
+    """A grammar or a budget left no other token, so that it was not the model's choice."""
 
 
 class Tell(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="tell"):
