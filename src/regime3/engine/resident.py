@@ -34,6 +34,7 @@ from regime3.engine.text import TextStream
 from regime3.errors import InputRefused, ModelError, NodeRefused
 from regime3.model.chat import ChatRenderer
 from regime3.model.codebooks import codebook_of
+from regime3.model.content import PlainContent
 from regime3.model.generate import end_ids
 from regime3.model.load import load_model, load_tokenizer
 from regime3.records import wire
@@ -59,6 +60,7 @@ class Resident:
         self.no_template = ""
         try:
             self.renderer = ChatRenderer(tokenizer, settings.examples, self.forward.context)
+            self.content = PlainContent(tokenizer, self.renderer)
         except ModelError as error:
             self.no_template = str(error).partition("\n")[0]
         self.ends = end_ids(model, tokenizer)
@@ -220,7 +222,7 @@ class Resident:
             raise bad("there are no messages", "messages")
         try:
             chat = [msgspec.convert(_plain(each), Message) for each in messages]
-            return self.renderer.prompt_ids(chat, thinking=thinking is not False)
+            return self.content.prompt_ids(chat, thinking=thinking is not False)
         except (msgspec.ValidationError, InputRefused) as error:
             message = str(error).partition("\n")[0]
             raise NodeRefused(400, "invalid_messages", message, param="messages") from None
