@@ -19,7 +19,7 @@ GROUND = {"errors", "clock", "paths", "config", "records"}
 BASE = {"disk", "control", "deaths", "listening", "exposure"}
 ROOMS = {
     *("score", "spool", "stream", "train", "vault", "status", "web", "doctor", "port", "bench"),
-    *("engine", "registry", "ship", "jobs", "power", "client"),
+    *("engine", "registry", "ship", "jobs", "power", "client", "forge"),
 }
 MODEL = {"model", "lang", "tasks"}
 MODEL_READS: dict[str, set[str]] = {"lang": set(), "tasks": {"lang"}, "model": {"lang"}}
@@ -27,7 +27,7 @@ MODEL_READS: dict[str, set[str]] = {"lang": set(), "tasks": {"lang"}, "model": {
 FLOORS = [GROUND, BASE, MODEL]
 TORCH_FREE = {
     *("spool", "vault", "status", "web", "supervisor", "doctor", "daemon", "control"),
-    *("serve", "registry", "ship", "jobs", "power", "client"),
+    *("serve", "registry", "ship", "jobs", "power", "client", "forge"),
 }
 MAY_READ_ROOMS = {
     # Sibling rooms that read what another room writes, by its own reader and nothing more.
@@ -36,6 +36,10 @@ MAY_READ_ROOMS = {
     ("doctor", "status"),
     ("web", "status"),
     ("train", "port"),
+    ("forge", "status"),
+    ("forge", "spool"),
+    # The forge has its rows from a node.
+    ("forge", "client"),
     # Arithmetic alone.
     ("jobs", "score"),
 }

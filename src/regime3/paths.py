@@ -299,6 +299,60 @@ class Lab:
         return self.node / "simulated_card.json"
 
     @property
+    def loop(self) -> Path:
+        """What the loop keeps between its turns."""
+        return self.root / "loop"
+
+    @property
+    def loop_lock(self) -> Path:
+        return self.loop / "loop.lock"
+
+    @property
+    def forge_file(self) -> Path:
+        """What the forge knows: levels, pass rates, the shards that it is making."""
+        return self.loop / "forge.json"
+
+    @property
+    def forge_shards_file(self) -> Path:
+        """One JSON line a shard that the forge has dropped, or given up."""
+        return self.loop / "shards.jsonl"
+
+    def forge_name(self, shard: int) -> str:
+        """Of a shard's file, without `.jsonl`."""
+        return f"forge-{shard:06d}"
+
+    def forge_staged(self, shard: int) -> Path:
+        """A whole shard that has yet to be dropped into the inbox."""
+        return self.loop / f"{self.forge_name(shard)}.jsonl"
+
+    @property
+    def forge_made(self) -> Path:
+        """One file a shard: the bodies in it, for replay and against duplicates."""
+        return self.loop / "made"
+
+    def forge_made_file(self, shard: int) -> Path:
+        return self.forge_made / f"{shard:06d}.jsonl"
+
+    @property
+    def judge(self) -> Path:
+        return self.root / "judge"
+
+    @property
+    def ledger_file(self) -> Path:
+        """Every verdict with its numbers, one JSON line each."""
+        return self.judge / "ledger.jsonl"
+
+    @property
+    def judge_lock(self) -> Path:
+        """Held while a verdict is added."""
+        return self.judge / "ledger.lock"
+
+    @property
+    def judge_case_file(self) -> Path:
+        """The judgement under way."""
+        return self.judge / "case.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

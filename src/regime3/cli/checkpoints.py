@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from regime3 import control
+from regime3 import control, disk
 from regime3.cli.output import Json, LabOption, console, find_lab, human_size, show, table
 from regime3.clock import SystemClock
 from regime3.vault import Vault
@@ -20,10 +20,19 @@ app = typer.Typer(help="Checkpoints: list, verify.", invoke_without_command=True
 def checkpoints(
     lab: LabOption = None,
     verify: Annotated[bool, typer.Option("--verify", help="Hash every file of each.")] = False,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="The judge's verdicts, with what they rest on.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List checkpoints, newest last. Exit code 1 when --verify finds a damaged one."""
     where = find_lab(lab)
+    if ledger:
+        from regime3.judge.view import view
+
+        found = view(where)
+        show(found, json, lambda: _print_ledger(found))
+        return
     entries = [
         msgspec.to_builtins(entry) for entry in Vault(where, SystemClock()).list(deep=verify)
     ]
@@ -55,6 +64,52 @@ def _print(entries: list[dict[str, Any]]) -> None:
     table("", ["number", "state", "step", "parent", "validation", "size", "made", "why"], rows)
 
 
+def _print_ledger(found: dict[str, Any]) -> None:
+    rows = []
+    for each in found["verdicts"]:
+        overall = each["overall"] or {}
+        score = f"{overall['wins']}:{overall['losses']} of {overall['pairs']}" if overall else ""
+        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(each["at"]))
+        rows.append(
+            [
+                each["number"],
+                made,
+                each["seal"],
+                each["step"],
+                each["word"],
+                score,
+                each["champion"],
+                each["by"],
+                each["reason"],
+            ]
+        )
+    names = ["number", "at", "checkpoint", "step", "verdict", "won:lost", "champion", "by", "why"]
+    table("", names, rows)
+    chance = found["false_promotions"]
+    console.print(f"expected false promotions so far, if nothing ever got better: {chance:g}")
+
+
+def promote(
+    number: Annotated[int, typer.Argument(help="The checkpoint that is to be champion.")],
+    reason: Annotated[str, typer.Option(help="Kept in the ledger.")] = "asked by the user",
+    lab: LabOption = None,
+    json: Json = False,
+) -> None:
+    """Make a checkpoint the champion, whatever the judge says. The trainer goes on as it is."""
+    from regime3.judge.person import decide
+
+    where = find_lab(lab)
+    seal = Vault(where, SystemClock()).open(number)
+    verdict = decide(where, "promote", seal, reason, SystemClock())
+    running = disk.is_locked(where.loop_lock)
+    later = "" if running else "; the node serves it once r3 up or r3 loop runs"
+    show(
+        {"champion": number, "verdict": verdict.number, "loop_runs": running},
+        json,
+        lambda: console.print(f"checkpoint {number} is the champion{later}"),
+    )
+
+
 def rollback(
     number: Annotated[int, typer.Argument(help="The checkpoint to go back to.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -64,6 +119,7 @@ def rollback(
 ) -> None:
     """Make a new head with the state of an older checkpoint; later ones are left, not deleted."""
     from regime3.cli.queue import obey_here
+    from regime3.judge.person import decide
 
     where = find_lab(lab)
     target = Vault(where, SystemClock()).open(number)
@@ -75,6 +131,8 @@ def rollback(
         )
     request = control.Request("rollback", time.time(), seal=number, reason=reason)
     done = obey_here(where, control.ask(where, request))
+    if where.ledger_file.exists():  # the judge measures by what the user went back to
+        decide(where, "rollback", target, reason, SystemClock())
     head = Vault(where, SystemClock()).head().number if done else None
     text = f"rolled back; the head is checkpoint {head}" if done else "the trainer has it in hand"
     show({"target": number, "done": done, "head": head}, json, lambda: console.print(text))

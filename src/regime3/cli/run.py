@@ -66,7 +66,7 @@ def up(
     ] = False,
     set_: SetOption = None,
 ) -> None:
-    """Everything on this machine: trainer and live page, until Ctrl-C."""
+    """Everything on this machine: trainer, node and live page, until Ctrl-C."""
     from regime3.demo import prepare
     from regime3.roles import run_roles
 

@@ -6,6 +6,7 @@ those that ask the node to wait (429): as many times as `TRIES` says.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ TRIES = 4
 PAUSE_S, PAUSE_S_MAX = 0.25, 5.0
 CONNECT_S_MAX, REPLY_S_MAX = 5.0, 600.0
 AGAIN = (429, 503)
+PAGE = 500
+"""Examples of one call."""
 
 
 class Client:
@@ -34,7 +37,7 @@ class Client:
         *,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.address = address.rstrip("/")
+        self.address, self.token = address.rstrip("/"), token
         headers = {"authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(
             base_url=self.address,
@@ -112,6 +115,19 @@ class Client:
         """Begin a generation of data; the job."""
         return self.call("POST", "/data_gen/jobs", body)
 
+    def compare(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Begin a comparison of two models; the job."""
+        return self.call("POST", "/compare", body)
+
+    def examples(self, number: str) -> Iterator[dict[str, Any]]:
+        """What came of each item of a job so far, in the order in which they came."""
+        after: int | None = 0
+        while after is not None:
+            query = {"after": after, "limit": PAGE}
+            page = self.call("GET", f"/jobs/{number}/examples", query=query)
+            yield from page["data"]
+            after = page["next_after"]
+
     def cancel(self, number: str) -> dict[str, Any]:
         """End a job."""
         return self.call("POST", f"/jobs/{number}/cancel")
@@ -124,6 +140,31 @@ class Client:
             if found["state"] in ("done", "failed", "cancelled"):
                 return
             time.sleep(poll_s)
+
+    def info(self) -> dict[str, Any]:
+        """What answers now: the active model, aliases, models in memory."""
+        return self.call("GET", "/models/info")
+
+    def model(self, name: str) -> dict[str, Any]:
+        """A registered model."""
+        return self.call("GET", f"/models/{name}")
+
+    def output(self, number: str) -> list[dict[str, Any]]:
+        """Every line that a done job has published, shard after shard.
+
+        Raises `Unavailable` if a shard is not the bytes that the node's list promises.
+        """
+        found: list[dict[str, Any]] = []
+        for shard in self.call("GET", f"/jobs/{number}/output")["shards"]:
+            answer = self._answer("GET", f"/jobs/{number}/output", query={"shard": shard["name"]})
+            data = answer.content
+            if hashlib.sha256(data).hexdigest() != shard["sha256"]:
+                raise Unavailable(
+                    f"{shard['name']} of {number} came cut off or changed: {len(data):,} bytes of"
+                    f" {shard['size_bytes']:,}"
+                )
+            found += [json.loads(line) for line in data.splitlines()]
+        return found
 
     def power(self, profile: str | None = None) -> dict[str, Any]:
         """The power profile, or set it."""
@@ -139,6 +180,16 @@ class Client:
         query: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Any call: its JSON answer. Raises `NodeRefused` and `Unavailable`."""
+        found: dict[str, Any] = self._answer(method, path, body, query).json()
+        return found
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: dict[str, Any] | None = None,
+    ) -> httpx.Response:
         pause = PAUSE_S
         for tried in range(1, TRIES + 1):
             try:
@@ -148,8 +199,7 @@ class Client:
                     raise self._unreached(error) from None
             else:
                 if answer.status_code < 400:
-                    found: dict[str, Any] = answer.json()
-                    return found
+                    return answer
                 if answer.status_code not in AGAIN or tried == TRIES:
                     raise _refusal(answer)
                 pause = max(pause, _asked_pause(answer))

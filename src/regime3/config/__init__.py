@@ -23,6 +23,9 @@ from typing import Any
 from regime3.config.sections import (
     Checkpoint,
     Examples,
+    Forge,
+    Judge,
+    Loop,
     Memory,
     Model,
     Node,
@@ -39,6 +42,9 @@ from regime3.errors import SettingsError
 __all__ = [
     "Checkpoint",
     "Examples",
+    "Forge",
+    "Judge",
+    "Loop",
     "Memory",
     "Model",
     "Node",
@@ -75,6 +81,9 @@ class Settings:
     web: Web = field(default_factory=Web)
     node: Node = field(default_factory=Node)
     power: Power = field(default_factory=Power)
+    loop: Loop = field(default_factory=Loop)
+    forge: Forge = field(default_factory=Forge)
+    judge: Judge = field(default_factory=Judge)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Sections to names to plain values, as saved in a checkpoint."""

@@ -251,6 +251,50 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """Improvement: which node the forge and the judge work with."""
+
+    node: str = setting("", "Address of the node; empty: the node of this lab.")
+    token: str = setting("", "Admin token of that node.")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who is champion: each sealed checkpoint is compared with the best so far."""
+
+    on: bool = setting(True, "Judge sealed checkpoints while `r3 loop` or `r3 up` runs.")
+    regime: int = setting(3, "Regime in which champion and challenger are compared.", low=1, high=3)
+    constrained: bool = setting(False, "Compare under the grammar of the regime (2 and 3).")
+    temperature: float = setting(0.0, "Of the answers compared; 0 is greedy.", low=0.0, high=2.0)
+    p1: float = setting(
+        0.6, "Share of differing problems won that counts as better.", low=0.51, high=0.99
+    )
+    alpha: float = setting(
+        0.01, "Chance to call equal models better; and as much, worse.", low=1e-6, high=0.2
+    )
+    beta: float = setting(0.1, "Chance to miss a difference of p1.", low=1e-6, high=0.5)
+    differing_max: int = setting(
+        400, "Problems on which the two differ before it is a hold.", low=10, high=10**6
+    )
+    problems_max: int = setting(2400, "Problems asked before it is a hold.", low=10, high=10**6)
+    batch: int = setting(240, "Problems asked at one time.", low=1, high=1000)
+    losses_to_roll_back: int = setting(
+        2, "So many checkpoints in a row that test worse send the trainer back.", low=1, high=100
+    )
+    families: str = setting("", "Families that are judged, with commas; empty: all.")
+    levels: int = setting(
+        2, "Levels judged where no forge says which are open: 1 to this.", low=1, high=10
+    )
+    fixed_per_cell: int = setting(
+        20, "Fixed problems of each family, level and regime; 0: none.", low=0, high=1000
+    )
+    fixed_regimes: str = setting("3", "Regimes of the fixed set, with commas.")
+    full_hours: float = setting(
+        24.0, "The whole fixed set is asked so often; else a rotating tenth.", low=0.0, high=10**6
+    )
+
+
+@dataclass(frozen=True)
 class Power:
     """The card's power limit; profiles are clamped to what the card allows."""
 
@@ -270,3 +314,92 @@ class Power:
         87.0, "A card hotter than this is stepped down a profile, °C.", low=40.0, high=110.0
     )
     simulated: bool = setting(False, "Pretend to have a card, labelled as simulated everywhere.")
+
+
+@dataclass(frozen=True)
+class Forge:
+    """Rows that the lab makes itself. A share is of a shard's rows; attempts take what is left."""
+
+    on: bool = setting(True, "Make rows when the queue runs low.")
+    families: str = setting("", "Families to ask, with commas; empty: all.")
+    queue_rows_min: int = setting(3000, "Rows waiting below which it begins.", low=0, high=10**9)
+    cooldown_s: float = setting(5.0, "Rest between two shards.", low=0.0, high=86400.0)
+    rows_a_day_max: int = setting(2_000_000, "Rows made in one UTC day.", low=0, high=10**9)
+    shard_rows: int = setting(1200, "Rows of a shard.", low=8, high=100_000)
+    shard_passes: int = setting(1, "Times a shard is trained.", low=1, high=100)
+    lane: str = setting("low", "Where shards queue.", choices=("normal", "low"))
+    alone: bool = setting(True, "While no node answers, make shards of oracle and replay rows.")
+    attempts: int = setting(8, "Attempts at a problem.", low=1, high=64)
+    problems_max: int = setting(240, "Problems asked for a shard.", low=1, high=100_000)
+    cells_max: int = setting(18, "Of family and level; jobs for a shard.", low=1, high=60)
+    regime: int = setting(3, "In which attempts are written.", low=1, high=3)
+    temperature: float = setting(0.9, "Of attempts.", low=0.0, high=2.0)
+    top_p: float = setting(1.0, "Of attempts.", low=0.01, high=1.0)
+    job_max_tokens: int = setting(
+        0, "Longest attempt, tokens; 0: from the oracle's length.", low=0, high=32_768
+    )
+    job_priority: int = setting(50, "Of its jobs at the node; higher is first.", low=0, high=100)
+    job_wait_s: float = setting(
+        900.0, "Jobs that take longer are cancelled, and do without.", low=1.0, high=86400.0
+    )
+    pass_low: float = setting(0.3, "Lowest pass rate that counts as the edge.", low=0.0, high=1.0)
+    pass_high: float = setting(0.7, "Highest pass rate that does.", low=0.0, high=1.0)
+    explore_share: float = setting(
+        0.15, "Of problems: levels of which too little is known, or that rarely pass.",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    old_share: float = setting(
+        0.1, "Of problems: levels that mostly pass by now.", low=0.0, high=1.0
+    )
+    level_first: int = setting(1, "Levels up to it are open from the start.", low=1, high=10)
+    level_max: int = setting(10, "No level above it opens.", low=1, high=10)
+    open_pass: float = setting(
+        0.5, "Pass rate of the highest open level that opens the next.", low=0.0, high=1.0
+    )
+    close_pass: float = setting(
+        0.01, "Pass rate below which the highest level closes again.", low=0.0, high=1.0
+    )
+    evidence_attempts: int = setting(
+        64, "Attempts at a level before its pass rate is believed.", low=1, high=10**6
+    )
+    half_life_attempts: int = setting(
+        800, "After so many more attempts at a level, older ones count half.", low=1, high=10**9
+    )
+    close_shards: int = setting(
+        12, "Shards for which a level that closed stays closed.", low=0, high=10**6
+    )
+    rows_per_problem_max: int = setting(
+        4, "Right attempts kept of a problem: the shortest.", low=1, high=64
+    )
+    oracle_share: float = setting(0.3, "Rows with an oracle's answer, at least.", low=0.0, high=1.0)
+    oracle_level_max: int = setting(
+        0, "No oracle's answer above this level; 0: of every open one.", low=0, high=10
+    )
+    replay_share: float = setting(0.2, "Rows of earlier shards, respelled.", low=0.0, high=1.0)
+    correction_share: float = setting(
+        0.1, "Rows that show a wrong attempt and answer with a right one.", low=0.0, high=1.0
+    )
+    schedule: str = setting(
+        "transitional",
+        "In which regimes rows are written.",
+        choices=("english", "mixed", "transitional", "pure"),
+    )
+    schedule_rows: int = setting(
+        60_000, "Rows made until the transitional schedule ends.", low=1, high=10**9
+    )
+    duplicate_shards: int = setting(
+        20, "No row is made again within so many shards.", low=0, high=10_000
+    )
+    replay_shards: int = setting(60, "How far back replay reaches.", low=0, high=10_000)
+    collapse_share: float = setting(
+        0.5,
+        "Diversity below this share of a family's own earlier one stops it.",
+        low=0.0,
+        high=1.0,
+    )
+    collapse_attempts: int = setting(
+        200, "Attempts at a family before its diversity is judged.", low=8, high=10**6
+    )
+    collapse_shards: int = setting(
+        10, "Shards for which a stopped family is not asked.", low=1, high=10**6
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regime3 import disk
+from regime3.judge.ledger import standing_of
 
 if TYPE_CHECKING:
     from regime3.daemon import Supervisor
@@ -42,7 +43,7 @@ class Housekeeping:
     def after_seal(self) -> None:
         """Old checkpoints go by rule; file contents go when no checkpoint may need them."""
         sup = self._sup
-        protected = {*self.protected, *sup.pushing.needed()}
+        protected = {*self.protected, *sup.pushing.needed(), *standing_of(sup.lab).needed}
         removed = sup.vault.retain(sup.settings.checkpoint, protected, sup.clock.now())
         if removed:
             sup.board.event("retention", f"Checkpoints let go by rule: {removed}")
