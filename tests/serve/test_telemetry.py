@@ -93,6 +93,13 @@ def test_the_schedule_says_what_comes_next(tmp_path: Path) -> None:
     assert body["temperature_c_max"] == 87.0
 
 
+def test_ready_tells_why_the_model_that_is_asked_by_default_does_not_answer(node: Told) -> None:
+    node.telemetry.why_not = lambda: "nano could not be loaded again"
+    answer = node.client.get("/ready")
+    assert answer.status_code == 503
+    assert "nano could not be loaded again" in answer.json()["error"]["message"]
+
+
 def test_ready_is_true_only_with_a_model_and_an_engine(node: Told) -> None:
     assert node.client.get("/ready").json() == {"status": "ready", "models": ["nano"]}
     cards, node.engine.cards = node.engine.cards, {}

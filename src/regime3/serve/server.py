@@ -82,6 +82,7 @@ async def _serve(
     models.on_swap, models.in_use = metrics.swapped, jobs.models_in_use
     jobs.watch(metrics.job_progress)
     telemetry = Telemetry(lab, settings, keeper, link, metrics, clock)
+    telemetry.why_not = models.why_not
     routers = [
         telemetry_router(telemetry),
         # Uploads first: their path would read as a model's id.
