@@ -73,6 +73,21 @@ def test_a_profile_is_set_over_http(
     assert node.client.get("/gpu").json()["cards"][0]["power_limit_w"] == watts
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_auto_gives_a_profile_back(node: Told, method: str) -> None:
+    before = node.client.get("/settings/power_profile").json()
+    node.client.put("/settings/power_profile", json={"profile": "quiet"})
+    body = node.client.request(method, "/settings/power_profile", json={"profile": "auto"}).json()
+    assert body == before and body["by"] == "settings"
+    assert node.slots[-1] == before["slots"]
+
+
+def test_auto_holds_already_without_a_card(tmp_path: Path) -> None:
+    node = Told(tmp_path, simulated=False)
+    answer = node.client.post("/settings/power_profile", json={"profile": "auto"})
+    assert answer.status_code == 200 and answer.json()["profile"] == "none"
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"profile": "none"}, {"profile": None}, {"profile": ["quiet"]}, [], "quiet", 5,
