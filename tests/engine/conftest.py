@@ -91,6 +91,7 @@ def gather(asks: tuple[wire.Generate, ...], told: list[wire.AnyTell]) -> Run:
         elif isinstance(tell, wire.Begun) and isinstance(whole, Whole):
             assert whole.prompt_tokens == 0, "begun twice"
             whole.prompt_tokens, whole.prompt = tell.prompt_tokens, tell.prompt
+            whole.completion_tokens = tell.completion_tokens
         elif isinstance(tell, wire.Piece | wire.Finished) and isinstance(whole, Whole):
             whole.add(tell)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +64,20 @@ def test_an_evaluation_tells_right_from_wrong_in_every_regime(
     run(story())
 
 
-def test_confidence_is_of_the_answers_tokens_without_thought_and_end(
+def test_confidence_is_of_all_that_was_written_but_markers_and_end(
     lab: Lab, engine: FakeEngine
 ) -> None:
-    order = EvalOrder(model="right", dataset_ref=OURS, max_examples=2)
+    order = EvalOrder(model="right", dataset_ref=OURS, regimes=[1, 2, 3], max_examples=2)
 
     async def story() -> None:
         async with office(lab, engine) as jobs:
             job = await done(jobs, order)
             logs = [each.result for each in await jobs.examples(job.id, -1, 9)]
-        # Every token of the double's text has -0.1, its end token -9.
-        assert [log["confidence"] for log in logs] == [pytest.approx(0.9048374)] * 2
+        # Every token of the double's text, a character each, has -0.1, its end token -9.
+        assert all(log["thought"] for log in logs) and len(logs) == 6
+        for log in logs:
+            written = len(log["thought"] + log["answer"])
+            assert log["confidence"] == pytest.approx(math.exp(-0.1 * written))
 
     run(story())
 

@@ -69,10 +69,10 @@ def test_a_slow_tokenizer_is_refused() -> None:
     class Slow:
         chat_template = "x"
 
-    from regime3.model.chat import _own_fast_tokenizer
+    from regime3.model.chat import own_fast_tokenizer
 
     with pytest.raises(ModelError, match="no fast form"):
-        _own_fast_tokenizer(Slow())
+        own_fast_tokenizer(Slow())
 
 
 def test_thinking_can_be_the_template_s_default(nano: Any) -> None:

@@ -91,8 +91,11 @@ def test_max_tokens_is_kept(client: openai.OpenAI) -> None:
 
 
 def test_chat_logprobs_tell_the_chosen_and_the_others(client: openai.OpenAI) -> None:
-    content = chat(client, logprobs=True, top_logprobs=3).choices[0].logprobs.content
+    choice = chat(client, logprobs=True, top_logprobs=3).choices[0]
+    content = choice.logprobs.content
     assert content
+    written = bytes(byte for token in content for byte in token.bytes).decode()
+    assert written.endswith(choice.message.content)  # the end token is no text
     for token in content:
         assert token.logprob <= 0 and len(token.top_logprobs) == 3
         best = token.top_logprobs[0].logprob

@@ -125,6 +125,17 @@ def test_a_running_node_is_asked(made: Lab, running: Told) -> None:
     assert made.node_power_file.exists(), "the node's own note stays"
 
 
+def test_a_running_node_goes_back_to_automatic(made: Lab, running: Told) -> None:
+    r3(made, "power", "quiet")
+    found = r3(made, "power", "auto")
+    assert (found["profile"], found["by"]) == ("none", "settings")
+    assert running.keeper.profile == "none"
+
+
+def test_automatic_wants_a_node(made: Lab) -> None:
+    assert refusal(made, Unavailable, "power", "auto").next_command == "r3 node"
+
+
 def test_a_running_node_with_tokens_wants_an_admin(
     made: Lab, running: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:

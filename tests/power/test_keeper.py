@@ -97,6 +97,51 @@ def test_the_old_limit_is_noted_before_the_first_change_and_put_back(
     assert card.limit_w() == 300.0 and not lab.node_power_file.exists()
 
 
+def test_what_was_set_by_hand_is_released_to_the_settings(
+    lab: Lab, card: SimulatedCard, clock: FakeClock
+) -> None:
+    card.set_limit(300.0)
+    keeper = keep(lab, card, clock)
+    keeper.start()
+    slots = keeper.slots
+    keeper.choose("quiet")
+    assert keeper.release() == [] and card.limit_w() == 300.0
+    assert (keeper.profile, keeper.schedule()["by"]) == ("none", "settings")
+    assert keeper.slots_set[-1] == keeper.slots == slots  # type: ignore[attr-defined]
+    assert not lab.node_power_file.exists()
+    assert keeper.release() == []  # twice is fine
+
+
+def test_what_was_set_by_hand_is_released_to_the_hour_that_is(
+    lab: Lab, card: SimulatedCard, clock: FakeClock
+) -> None:
+    keeper = keep(lab, card, clock, quiet_hours="22:00-07:00", profile="normal")
+    noon(clock, "2026-06-10T23:00")
+    keeper.start()
+    keeper.choose("max")
+    assert card.limit_w() == 350.0
+    (done,) = keeper.release()
+    assert done.enforced_w == card.limit_w() == 220.0 and keeper.schedule()["by"] == "hours"
+    keeper.tick()
+    assert card.limit_w() == 220.0
+
+
+def test_a_release_that_the_card_refuses_changes_nothing(
+    lab: Lab, card: SimulatedCard, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = keep(lab, card, clock, profile="normal")
+    keeper.start()
+    keeper.choose("max")
+
+    def refuses(power_w: float) -> None:
+        raise NodeRefused(409, "power_refused", "not today")
+
+    monkeypatch.setattr(card, "set_limit", refuses)
+    with pytest.raises(NodeRefused, match="not today"):
+        keeper.release()
+    assert (keeper.profile, keeper.schedule()["by"]) == ("max", "hand")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

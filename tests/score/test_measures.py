@@ -53,10 +53,15 @@ def test_normalising_twice_changes_little(text: str) -> None:
 
 def test_cross_entropy_is_the_mean_of_the_nats() -> None:
     assert cross_entropy([-1.0, -3.0]) == 2.0
-    assert confidence([math.log(0.25), math.log(1.0)]) == pytest.approx(0.5)
-    assert confidence([]) is None
     with pytest.raises(ValueError, match="no tokens"):
         cross_entropy([])
+
+
+def test_confidence_is_the_product_which_sure_tokens_leave_alone() -> None:
+    assert confidence([math.log(0.25), math.log(0.5)]) == pytest.approx(0.125)
+    assert confidence([math.log(0.25), *[0.0] * 50]) == pytest.approx(0.25)
+    assert confidence([1e-9]) == 1.0  # noise of floating point
+    assert confidence([]) is None
 
 
 def test_a_model_that_is_as_right_as_it_is_sure_is_calibrated() -> None:

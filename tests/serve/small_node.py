@@ -21,6 +21,7 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.cards: dict[str, wire.ModelCard] = {}
+        self.lost: dict[str, str] = {}
         self.asked: list[str] = []
         self.slow = asyncio.Event()
         self.slow.set()
@@ -33,6 +34,7 @@ class FakeLink:
         await self.slow.wait()
         if self.refuses is not None:
             raise self.refuses
+        self.lost.pop(name, None)
         self.cards[name] = a_card(name)
         return wire.Loaded(1, self.cards[name], 0.25, 0.125)
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from regime3.config import Node, Settings
 from regime3.errors import NodeRefused
 from regime3.records.launch import engine_arguments
 from regime3.records.wire import Finished, Generate, Piece, Prompt
-from regime3.serve.link import EngineLink, spawn_engine
+from regime3.serve.link import RELOADS_MAX, EngineLink, spawn_engine
 
 SETTINGS = Settings(node=Node(engine="fake"))
 
@@ -86,6 +87,89 @@ def test_a_killed_engine_fails_what_is_open_and_comes_back_with_its_models() -> 
         assert link.restarts == 5 and link.state == "up"
 
     with_link(body)
+
+
+def with_loads_that_fail(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    body: Callable[[EngineLink, Path], Awaitable[None]],
+) -> None:
+    """An engine that is killed once it holds a model, and loads none while a file is there."""
+    full = tmp_path / "full"
+    monkeypatch.setenv("REGIME3_FAULT_ENGINE", f"load-fail:{full}")
+
+    async def run() -> None:
+        spawn = spawn_engine(engine_arguments(SETTINGS))
+        link = EngineLink(spawn, reload_pause_s=0.01)
+        await link.start()
+        try:
+            await link.load("nano", "")
+            full.touch()
+            assert link.pid is not None
+            os.kill(link.pid, signal.SIGKILL)
+            await body(link, full)
+        finally:
+            await link.stop()
+
+    asyncio.run(run())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def test_a_model_that_does_not_load_again_is_tried_so_often_then_lost_and_may_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(link: EngineLink, full: Path) -> None:
+        await until(lambda: link.lost)
+        assert link.lost == {"nano": f"tried {RELOADS_MAX} times: no room (injected)"}
+        assert link.state == "up" and "nano" not in link.cards
+        with pytest.raises(NodeRefused):
+            await link.load("nano", "")
+        assert "nano" in link.lost
+        full.unlink()
+        await link.load("nano", "")
+        assert not link.lost and (await link.complete(ask("again"))).samples[0].text
+
+    with_loads_that_fail(tmp_path, monkeypatch, body)
+
+
+def test_a_model_comes_back_when_a_later_try_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regime3.serve.link.RELOADS_MAX", 10**6)
+
+    async def body(link: EngineLink, full: Path) -> None:
+        await until(lambda: link.restarts == 1 and link.state == "up")
+        await asyncio.sleep(0.1)
+        assert not link.lost and not link.cards
+        full.unlink()
+        await until(lambda: link.cards)
+        assert not link.lost
+
+    with_loads_that_fail(tmp_path, monkeypatch, body)
+
+
+def test_a_lost_model_is_tried_anew_with_the_next_engine_and_not_once_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(link: EngineLink, full: Path) -> None:
+        await until(lambda: link.lost)
+        full.unlink()
+        assert link.pid is not None
+        os.kill(link.pid, signal.SIGKILL)
+        await until(lambda: "nano" in link.cards)
+        full.touch()
+        os.kill(link.pid, signal.SIGKILL)
+        await until(lambda: link.lost)
+        with pytest.raises(NodeRefused):
+            await link.unload("nano", 0.0)  # it holds none; the wish counts
+        assert not link.lost
+
+    with_loads_that_fail(tmp_path, monkeypatch, body)
 
 
 def test_an_engine_that_only_dies_is_left_dead() -> None:

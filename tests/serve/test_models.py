@@ -160,12 +160,36 @@ def test_start_loads_the_champion_and_says_what_went_wrong(tmp_path: Path) -> No
         assert resolve(models, "default") == (503, "model_loading")
         models.registry.set_alias("champion", "a")
         await models.start()
-        assert models.ready
+        assert models.why_not() is None
         (models.lab.node_model("a") / "config.json").write_text("{}")
         again, _ = a_node(tmp_path)
         await again.start()
-        assert again.trouble and not again.ready
+        assert again.trouble and again.why_not() == again.trouble
         assert resolve(again, "default") == (404, "model_not_found")
+
+    run(scene)
+
+
+def test_a_model_that_is_lost_says_so_and_an_activation_loads_it_in_its_place(
+    tmp_path: Path,
+) -> None:
+    async def scene() -> None:
+        models, link = a_node(tmp_path, "a", residents_max=1)
+        await models.activate("a")
+        link.cards.clear()  # as after a restart of the engine
+        assert resolve(models, "default") == (503, "model_loading")
+        link.lost["a"] = "tried 6 times: no room"
+        for name in ("a", "champion", "default"):
+            assert resolve(models, name) == (503, "model_lost")
+        told = models.why_not() or ""
+        assert "tried 6 times: no room" in told and "set_active" in told
+        link.refuses = NodeRefused(503, "out_of_memory", "no room")
+        assert await refusal(models.activate("a")) == (503, "out_of_memory")
+        assert resolve(models, "default") == (503, "model_lost")
+        link.refuses = None
+        assert (await models.activate("a")).load_s == 0.25
+        assert resolve(models, "default") == "a" and models.why_not() is None
+        assert models.residents == ["a"]
 
     run(scene)
 

@@ -73,6 +73,21 @@ def test_a_profile_is_set_over_http(
     assert node.client.get("/gpu").json()["cards"][0]["power_limit_w"] == watts
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_auto_gives_a_profile_back(node: Told, method: str) -> None:
+    before = node.client.get("/settings/power_profile").json()
+    node.client.put("/settings/power_profile", json={"profile": "quiet"})
+    body = node.client.request(method, "/settings/power_profile", json={"profile": "auto"}).json()
+    assert body == before and body["by"] == "settings"
+    assert node.slots[-1] == before["slots"]
+
+
+def test_auto_holds_already_without_a_card(tmp_path: Path) -> None:
+    node = Told(tmp_path, simulated=False)
+    answer = node.client.post("/settings/power_profile", json={"profile": "auto"})
+    assert answer.status_code == 200 and answer.json()["profile"] == "none"
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"profile": "none"}, {"profile": None}, {"profile": ["quiet"]}, [], "quiet", 5,
@@ -91,6 +106,13 @@ def test_the_schedule_says_what_comes_next(tmp_path: Path) -> None:
     assert body["next_at"] > node.clock.now()
     assert {body["profile"], body["next_profile"]} == {"quiet", "normal"}
     assert body["temperature_c_max"] == 87.0
+
+
+def test_ready_tells_why_the_model_that_is_asked_by_default_does_not_answer(node: Told) -> None:
+    node.telemetry.why_not = lambda: "nano could not be loaded again"
+    answer = node.client.get("/ready")
+    assert answer.status_code == 503
+    assert "nano could not be loaded again" in answer.json()["error"]["message"]
 
 
 def test_ready_is_true_only_with_a_model_and_an_engine(node: Told) -> None:

@@ -87,6 +87,16 @@ def max_(
 
 
 @app.command()
+def auto(lab: LabOption = None, token: TokenOption = "", json: Json = False) -> None:
+    """Forget what was set by hand: a running node keeps to quiet hours and settings again."""
+    url = node_url(find_lab(lab))
+    if url is None:
+        raise Unavailable("no node runs that could keep to hours and settings", "r3 node")
+    found = call(url, "PUT", "/settings/power_profile", token, {"profile": "auto"})
+    show({"node": url, **found}, json, lambda: _print_holds(found))
+
+
+@app.command()
 def calibrate(
     step: Annotated[float, typer.Option(help="Between two limits, W.")] = 10.0,
     seconds: Annotated[float, typer.Option(help="At each limit, s.")] = 10.0,
@@ -176,8 +186,11 @@ def _print(found: dict[str, Any]) -> None:
             f"may be set from {_w(card['power_min_w'])} to {_w(card['power_max_w'])}"
         )
     if found["profile"]:
-        holds = found["profile"]
-        console.print(f"profile {holds['profile']} (by {holds['by']}), {holds['slots']} slots")
+        _print_holds(found["profile"])
+
+
+def _print_holds(holds: dict[str, Any]) -> None:
+    console.print(f"profile {holds['profile']} (by {holds['by']}), {holds['slots']} slots")
 
 
 def _print_set(found: dict[str, Any]) -> None:

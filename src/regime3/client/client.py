@@ -167,7 +167,7 @@ class Client:
         return found
 
     def power(self, profile: str | None = None) -> dict[str, Any]:
-        """The power profile, or set it."""
+        """The power profile, or set it; auto: what hours and settings say."""
         if profile is None:
             return self.call("GET", "/settings/power_profile")
         return self.call("POST", "/settings/power_profile", {"profile": profile})

@@ -245,6 +245,15 @@ class Node:
     job_requests: int = setting(
         32, "Requests that jobs keep in the batch at one time.", low=1, high=4096
     )
+    models_keep: int = setting(
+        16,
+        "Newest pushed models that are kept on disk, besides those in use; 0: all.",
+        low=0,
+        high=256,
+    )
+    jobs_keep_days: float = setting(
+        30.0, "Days after which a job that has ended is deleted; 0: never.", low=0.0, high=36500.0
+    )
     push_to: str = setting("", "Address of the node that seals are pushed to; empty: none.")
     push_token: str = setting("", "Admin token of that node.")
     push_activate: bool = setting(True, "A seal that was pushed becomes that node's champion.")

@@ -5,8 +5,8 @@ crash-after:100,oom-after:3"
 
 `crash-on`, `hang-on` and `error-on` strike when a request's prompt holds the text: the process is
 killed, never returns, or fails to take it in. `crash-after:N` kills it once N tokens are written;
-`oom-after:N` raises out of memory once, in step N. `step-ms` and `load-ms` are delays. Nothing here
-runs unless asked.
+`oom-after:N` raises out of memory once, in step N. `step-ms` and `load-ms` are delays.
+`load-fail:PATH` refuses to load models while there is such a file. Nothing here runs unless asked.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from regime3.errors import NodeRefused
 
 VARIABLE = "REGIME3_FAULT_ENGINE"
 HANG_S = 3600.0
-ON_TEXT = ("crash-on", "hang-on", "error-on")
+ON_TEXT = ("crash-on", "hang-on", "error-on", "load-fail")
 NUMBERS = ("step-ms", "load-ms", "crash-after", "oom-after")
 
 
@@ -51,12 +54,14 @@ class Faults:
     def on_prompt(self, text: str) -> None:
         """Strike when a request with this text is taken in."""
         for kind, wanted in self.texts.items():
-            if wanted in text:
+            if kind != "load-fail" and wanted in text:
                 self._strike(kind)
 
     def on_load(self) -> None:
-        """Delay a load."""
+        """Delay a load, or refuse it with `NodeRefused`."""
         time.sleep(self.numbers.get("load-ms", 0.0) / 1e3)
+        if Path(self.texts.get("load-fail", os.devnull)).is_file():
+            raise NodeRefused(503, "out_of_memory", "no room (injected)")
 
     def on_step(self, written: int) -> None:
         """Strike before a step, when so many tokens have been written."""

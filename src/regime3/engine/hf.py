@@ -112,7 +112,7 @@ class HfEngine(Engine):
     def tokenize(self, ask: wire.Tokenize) -> wire.Tokens:
         resident = self._resident(ask.model)
         ids = resident.ids_of(ask.prompt)
-        return wire.Tokens(ask.id, ids, [resident.text_of(each) for each in ids])
+        return wire.Tokens(ask.id, ids, [resident.spelling.text(each) for each in ids])
 
     def detokenize(self, ask: wire.Detokenize) -> wire.Text:
         resident = self._resident(ask.model)

@@ -13,9 +13,11 @@ stream goes on where it was.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -209,7 +211,7 @@ class Loop:
             request.prompt_scores = [self.telling.unscored(request.ids[0])]
         begin = sequence.filled + 1
         targets = request.ids[begin : begin + len(piece)]
-        scores = prompt_scores(logits[: len(targets)], targets, top, self.telling.text_of)
+        scores = prompt_scores(logits[: len(targets)], targets, top, self.telling.spelling)
         request.prompt_scores += scores
 
     def _finish_fill(self, done: list[tuple[Sequence, torch.Tensor]]) -> None:
@@ -282,10 +284,13 @@ class Loop:
         guided = [n for n, row in enumerate(rows.tolist()) if row in batch.guided]
         if guided and logits.data_ptr() == raw.data_ptr():
             logits = logits.clone()
+        forced: set[int] = set()
         for n in guided:
             sequence = batch.sequences[rows[n]]
             assert sequence is not None and sequence.guide is not None
             sequence.guide.edit(logits[n])
+            if n in scored and int((logits[n] > -math.inf).sum()) == 1:
+                forced.add(int(rows[n]))
         tokens = draw(
             logits,
             batch.temperature[rows],
@@ -294,19 +299,25 @@ class Loop:
             uniforms(batch.key[rows], batch.written[rows]),
         )
         if kept is not None:
-            self._keep_scores(rows[scored], tokens[scored], kept)
+            self._keep_scores(rows[scored], tokens[scored], kept, forced)
         for sequence in self.telling.take(rows, tokens):
             self.release(sequence)
 
     def _keep_scores(
-        self, rows: NDArray[Any], tokens: NDArray[np.int64], logits: torch.Tensor
+        self,
+        rows: NDArray[Any],
+        tokens: NDArray[np.int64],
+        logits: torch.Tensor,
+        forced: set[int],
     ) -> None:
         sequences = [self.batch.sequences[row] for row in rows.tolist()]
         tops = [each.request.ask.logprobs or 0 for each in sequences if each is not None]
         for sequence, score in zip(
-            sequences, scores_of(logits, tokens.tolist(), tops, self.telling.text_of), strict=True
+            sequences, scores_of(logits, tokens.tolist(), tops, self.telling.spelling), strict=True
         ):
             assert sequence is not None
+            if sequence.row in forced:
+                score = msgspec.structs.replace(score, forced=True)
             sequence.scores.append(score)
 
     # --------------------------------------------------------------------------- send back

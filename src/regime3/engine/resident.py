@@ -12,7 +12,6 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,13 @@ from regime3.engine.loop import Loop
 from regime3.engine.pool import Pool
 from regime3.engine.sequence import Request, Sequence, key_of
 from regime3.engine.slots import Slots
+from regime3.engine.spelling import Spelling
 from regime3.engine.telling import Telling
 from regime3.engine.text import TextStream
 from regime3.errors import InputRefused, ModelError, NodeRefused
 from regime3.model.chat import ChatRenderer
 from regime3.model.codebooks import codebook_of
+from regime3.model.content import PlainContent
 from regime3.model.generate import end_ids
 from regime3.model.load import load_model, load_tokenizer
 from regime3.records import wire
@@ -42,7 +43,6 @@ from regime3.records.rows import Message
 POOL_SHARE = 0.5
 """Of the memory that is free when a model has been loaded: a second model needs room too."""
 POOL_TOKENS_LEAST = 1 << 12
-TEXTS_MAX = 1 << 16
 
 
 class Resident:
@@ -60,6 +60,7 @@ class Resident:
         self.no_template = ""
         try:
             self.renderer = ChatRenderer(tokenizer, settings.examples, self.forward.context)
+            self.content = PlainContent(tokenizer, self.renderer)
         except ModelError as error:
             self.no_template = str(error).partition("\n")[0]
         self.ends = end_ids(model, tokenizer)
@@ -73,7 +74,7 @@ class Resident:
             self.ends,
             self.forward.vocabulary,
         )
-        self.text_of = lru_cache(TEXTS_MAX)(self._text_of)
+        self.spelling = Spelling(tokenizer)
         self.requests: dict[int, Request] = {}
         self.loop: Loop
         self.leaves_s: float | None = None
@@ -108,7 +109,7 @@ class Resident:
         """Make the loop, whose tells go to `told`."""
         batch = Batch(slots.total)
         stream_s = self.settings.node.stream_ms / 1e3
-        telling = Telling(batch, self.forward.vocabulary, self.ends, self.text_of, stream_s, told)
+        telling = Telling(batch, self.forward.vocabulary, self.ends, self.spelling, stream_s, told)
         self.loop = Loop(self.forward, telling, slots, self.forward.pool.tokens_max)
 
     def _pool_tokens(self) -> int:
@@ -221,7 +222,7 @@ class Resident:
             raise bad("there are no messages", "messages")
         try:
             chat = [msgspec.convert(_plain(each), Message) for each in messages]
-            return self.renderer.prompt_ids(chat, thinking=thinking is not False)
+            return self.content.prompt_ids(chat, thinking=thinking is not False)
         except (msgspec.ValidationError, InputRefused) as error:
             message = str(error).partition("\n")[0]
             raise NodeRefused(400, "invalid_messages", message, param="messages") from None
@@ -240,9 +241,6 @@ class Resident:
         """Tokens as text, control tokens included."""
         text: str = self.tokenizer.backend_tokenizer.decode(ids, skip_special_tokens=False)
         return text
-
-    def _text_of(self, token: int) -> str:
-        return self.decode([token])
 
 
 def bad(message: str, param: str) -> NodeRefused:

@@ -5,18 +5,14 @@ Of the model's own distribution: before temperature, penalties, biases and masks
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
+from regime3.engine.spelling import Spelling
 from regime3.records.wire import TokenScore
-
-TextOf = Callable[[int], str]
-"""The text of one token."""
 
 
 def scores_of(
-    logits: torch.Tensor, tokens: list[int], tops: list[int], text_of: TextOf
+    logits: torch.Tensor, tokens: list[int], tops: list[int], spelling: Spelling
 ) -> list[TokenScore]:
     """Of one token a row of `logits` [rows, vocabulary], with `tops` alternatives each."""
     logits = logits.float()
@@ -28,18 +24,26 @@ def scores_of(
     values = (best.values - total).tolist() if best is not None else [[] for _ in tokens]
     ids = best.indices.tolist() if best is not None else values
     return [
-        TokenScore(
-            token,
-            text_of(token),
-            logprob,
-            [(i, text_of(i), v) for i, v in zip(ids[n][:top], values[n][:top], strict=True)],
-        )
+        _score(token, logprob, list(zip(ids[n][:top], values[n][:top], strict=True)), spelling)
         for n, (token, logprob, top) in enumerate(zip(tokens, logprobs, tops, strict=True))
     ]
 
 
 def prompt_scores(
-    logits: torch.Tensor, targets: list[int], top: int, text_of: TextOf
+    logits: torch.Tensor, targets: list[int], top: int, spelling: Spelling
 ) -> list[TokenScore]:
     """Of the tokens that follow each position of `logits` [positions, vocabulary]."""
-    return scores_of(logits, targets, [top] * len(targets), text_of) if targets else []
+    return scores_of(logits, targets, [top] * len(targets), spelling) if targets else []
+
+
+def _score(
+    token: int, logprob: float, best: list[tuple[int, float]], spelling: Spelling
+) -> TokenScore:
+    return TokenScore(
+        token,
+        spelling.text(token),
+        logprob,
+        [(each, spelling.text(each), value) for each, value in best],
+        spelling.raw(token),
+        {each: raw for each, _ in best if (raw := spelling.raw(each))},
+    )

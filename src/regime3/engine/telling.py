@@ -8,7 +8,6 @@ by one, all others as arrays.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from regime3.engine.base import failed
 from regime3.engine.batch import PENDING_MAX, Batch
 from regime3.engine.sequence import Request, Sequence
+from regime3.engine.spelling import Spelling
 from regime3.errors import NodeRefused
 from regime3.records import wire
 
@@ -29,11 +29,11 @@ class Telling:
         batch: Batch,
         vocabulary: int,
         ends: set[int],
-        text_of: Callable[[int], str],
+        spelling: Spelling,
         stream_s: float,
         told: list[wire.AnyTell],
     ) -> None:
-        self.batch, self.text_of, self.told = batch, text_of, told
+        self.batch, self.spelling, self.told = batch, spelling, told
         self.tokens_written = 0
         self.done: list[Request] = []
         """Requests that have ended since somebody looked."""
@@ -66,7 +66,7 @@ class Telling:
 
     def unscored(self, token: int) -> wire.TokenScore:
         """Of a prompt's first token."""
-        return wire.TokenScore(token, self.text_of(token), None)
+        return wire.TokenScore(token, self.spelling.text(token), None, raw=self.spelling.raw(token))
 
     # ------------------------------------------------------------------------------- tokens
 
@@ -134,13 +134,14 @@ class Telling:
         self._piece(sequence, ids)
 
     def _piece(self, sequence: Sequence, ids: list[int]) -> None:
-        text = sequence.stream.take()
-        if not ids and not text:
+        """What it has written since, with all scores since: at an end also the end token's."""
+        text, told = sequence.stream.take(), sequence.scores
+        if not ids and not text and not told:
             return
         ask = sequence.request.ask
         scores = None
         if ask.logprobs is not None:
-            scores, sequence.scores = sequence.scores[: len(ids)], sequence.scores[len(ids) :]
+            scores, sequence.scores = told, []
         self.told.append(wire.Piece(ask.id, sequence.index, text, ids, scores))
 
     def _finish(self, sequence: Sequence, reason: str) -> Sequence:

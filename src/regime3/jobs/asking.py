@@ -4,8 +4,8 @@
     marks = marked(posed, whole.samples[0].text, desk.profile, book)
 
 Exact match is the checker's where there is a problem (one answer has many spellings, and `qed!` is
-one token for all), else equality of the normalised answer. Confidence is the exponential of the
-mean log-probability of the answer's tokens, the thought's excluded.
+one token for all), else equality of the normalised answer. Confidence is the probability of the
+thought and answer together: see `sureness`.
 """
 
 from __future__ import annotations
@@ -133,17 +133,34 @@ def _judged(posed: Posed, thought: str, answer: str, book: Codebook) -> tuple[Ju
     return judge_row({**posed.row, "messages": [*posed.prompt, reply]}, book), mark(thought, answer)
 
 
-def sureness(sample: Written, answer: str) -> float | None:
-    """Confidence of a sample: of the tokens that spell its answer."""
-    scores = [each for each in sample.scores or [] if each.text]
-    while scores and not sample.text.endswith(scores[-1].text):
-        scores.pop()  # the end token is no part of the answer
+def sureness(sample: Written, thought: str, answer: str) -> float | None:
+    """Confidence of a sample: the probability of the thought and answer that it has written.
+
+    In every regime alike, since the answer alone says little: in codes it is `qed!`, certain
+    whatever came before. Left out is what is no belief of the model's: tokens that a grammar or a
+    budget left no choice about, runs of markers, whose length the profile draws at random, and
+    the end token. What a trained model knows to be forced has a probability of 1 and changes a
+    product nothing, with a grammar or without. Where one thought can be worded in many ways (long
+    English), this is the probability of the one wording, and thus less than the model's belief.
+    """
+    spans = _spans(sample.text, thought, answer)
     logprobs: list[float] = []
-    length = 0
-    for each in reversed(scores):
-        if length >= len(answer):
-            break
-        length += len(each.text)
-        if each.logprob is not None:
+    place = 0
+    for each in sample.scores or []:
+        begin, place = place, place + len(each.raw or each.text.encode())
+        ours = any(begin < last and place > first for first, last in spans)
+        if ours and not each.forced and each.logprob is not None:
             logprobs.append(each.logprob)
     return confidence(logprobs)
+
+
+def _spans(text: str, *pieces: str) -> list[tuple[int, int]]:
+    """Where the pieces stand in the text, one after another, in bytes; one that the profile has
+    rewritten on reading is anywhere from the last one to the end."""
+    found: list[tuple[int, int]] = []
+    place = 0
+    for piece in pieces:
+        begin = text.find(piece, place)
+        first, place = (begin, begin + len(piece)) if begin >= 0 else (place, len(text))
+        found.append((len(text[:first].encode()), len(text[:place].encode())))
+    return found

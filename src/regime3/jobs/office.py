@@ -43,6 +43,8 @@ class Jobs:
     ) -> None:
         self._lab, self._store, self._desk = lab, store, desk
         self._runner, self._models, self._clock = runner, models, clock
+        self._again = asyncio.Lock()
+        """Held while a job that has ended is tried again or deleted: never both."""
 
     def watch(self, progress: Callable[[str, str, int, int], None]) -> None:
         """Have a job's id, kind, items done and items in all told as they change."""
@@ -184,10 +186,28 @@ class Jobs:
 
     async def retry(self, job_id: str) -> Job:
         """Queue a failed or cancelled one for what it lacks. Raises `NodeRefused`."""
-        job = await self._store.retry(job_id)
-        await asyncio.to_thread(output.withdraw, self._lab, job_id)
+        async with self._again:
+            job = await self._store.retry(job_id)
+            await asyncio.to_thread(output.withdraw, self._lab, job_id)
         self._runner.forget(job_id)
         return job
+
+    async def delete_older(self, age_s: float) -> list[str]:
+        """Delete jobs that ended longer ago than this, output first; gives their ids.
+
+        Output goes first, so that a kill in between leaves a job that is deleted next time, and
+        never a folder that no job knows. Raises `Unavailable` and `OSError`."""
+        found = []
+        before = self._clock.now() - age_s
+        for job_id in await self._store.ended_before(before):
+            async with self._again:
+                job = await self._store.job(job_id)
+                if job.ended is None or job.ended >= before:
+                    continue  # tried again meanwhile
+                await asyncio.to_thread(output.withdraw, self._lab, job_id)
+                await self._store.delete_ended(job_id)
+            found.append(job_id)
+        return found
 
     async def set_priority(self, job_id: str, priority: int) -> Job:
         """Raises `NodeRefused` 404 or 409."""

@@ -96,6 +96,8 @@ RETRY = (
     f"WHERE id = ? AND {MAY_RETRY}"
 )
 PRIORITY = f"UPDATE jobs SET priority = ? WHERE id = ? AND {IS_OPEN}"
+ENDED_BEFORE = f"SELECT id FROM jobs WHERE NOT {IS_OPEN} AND ended < ? ORDER BY sequence"
+DELETE_ENDED = f"DELETE FROM jobs WHERE id = ? AND NOT {IS_OPEN}"
 COLUMNS = "SELECT item, result, missed, rowid FROM items WHERE job = ?"
 RESULTS = f"{COLUMNS} AND item > ? ORDER BY item LIMIT ?"
 AS_THEY_CAME = f"{COLUMNS} AND rowid > ? ORDER BY rowid LIMIT ?"
@@ -278,6 +280,22 @@ class Store:
             return self._job(job_id)
 
         return await self._call(work)
+
+    async def ended_before(self, when: float) -> list[str]:
+        """Ids of the jobs that ended before then, the oldest first."""
+        found = await self._call(lambda: self._db.execute(ENDED_BEFORE, (when,)).fetchall())
+        return [job_id for (job_id,) in found]
+
+    async def delete_ended(self, job_id: str) -> None:
+        """Delete a job with its rows and results, if it is not open."""
+
+        def work() -> None:
+            with self._transaction(durable=True) as db:
+                if db.execute(DELETE_ENDED, (job_id,)).rowcount:
+                    db.execute("DELETE FROM items WHERE job = ?", (job_id,))
+                    db.execute("DELETE FROM inputs WHERE job = ?", (job_id,))
+
+        await self._call(work)
 
     async def set_priority(self, job_id: str, priority: int) -> Job:
         """Raises `NodeRefused` 404, or 409 if it has ended."""

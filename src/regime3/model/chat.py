@@ -53,7 +53,7 @@ class ChatRenderer:
         self.max_length = max_length
         self.profile = Profile(examples)
         self._system_prompt = examples.system_prompt
-        self._fast = _own_fast_tokenizer(tokenizer)
+        self._fast = own_fast_tokenizer(tokenizer)
         self._end_length = len(self._encode([self.template.end])[0])
         self._control = self._control_ids(examples)
 
@@ -237,7 +237,7 @@ class _Shortener:
         return [*self._history[: min(self._head, stop)], *self._history[start:stop]]
 
 
-def _own_fast_tokenizer(tokenizer: Any) -> Tokenizer:
+def own_fast_tokenizer(tokenizer: Any) -> Tokenizer:
     """A copy that nobody else sets to truncate or pad, and that other threads may not borrow."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

@@ -5,10 +5,10 @@
     keeper.tick()       # every few seconds
     keeper.stop()       # puts the old limits back
 
-A choice by hand holds until the next boundary of the quiet hours, and for good without them. A
-card hotter than the limit is stepped down, a profile a minute at most, and back up once it is
-well below. Without a card a choice is refused; the hours still set the concurrency, since fewer
-sequences at a time are quieter whatever computes them. Any thread may call.
+A choice by hand holds until the next boundary of the quiet hours, without them for good, or until
+it is released. A card hotter than the limit is stepped down, a profile a minute at most, and back
+up once it is well below. Without a card a choice is refused; the hours still set the concurrency,
+since fewer sequences at a time are quieter whatever computes them. Any thread may call.
 """
 
 from __future__ import annotations
@@ -112,10 +112,22 @@ class Keeper:
             raise NodeRefused(
                 409, "no_card", f"there is no card whose power could be set: {self.why_none}"
             )
+        return self._choose(name)
+
+    def release(self) -> list[Applied]:
+        """Forget the choice by hand: hours and settings hold again, which without a card they do
+        already. Raises `NodeRefused` if the card refuses; then the choice stays."""
+        return self._choose(None)
+
+    def _choose(self, name: str | None) -> list[Applied]:
         with self._one:
             self._look_at_hour()
             before = self._manual, self.profile
-            self._manual = self.profile = name
+            self._manual = name
+            if name is None:
+                self._look_at_hour()
+            else:
+                self.profile = name
             try:
                 self._change(self._wanted())
             except (Regime3Error, OSError) as problem:

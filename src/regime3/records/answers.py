@@ -20,6 +20,7 @@ class Written(msgspec.Struct):
     text: str = ""
     ids: list[int] = []
     scores: list[TokenScore] | None = None
+    """Of `ids`, and then of the end token, if one has come."""
     reason: str = ""
     """stop or length."""
     tokens: int = 0

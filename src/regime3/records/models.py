@@ -77,6 +77,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     signature: list[tuple[str, int, int]]
     """Name, size and mtime (ns) of each file as hashed: unchanged, they need no second reading."""
     origin: Origin | None = None
+    pushed: bool = False
+    """It came by an upload, and retention may delete it; what was laid here by hand stays."""
 
 
 def check_id(model_id: str) -> str:

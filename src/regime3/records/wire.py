@@ -142,6 +142,12 @@ class TokenScore(msgspec.Struct, frozen=True, array_like=True):
     logprob: float | None
     top: list[tuple[int, str, float]] = []
     """The most likely tokens there, best first: id, text, nats."""
+    raw: bytes = b""
+    """The token's bytes where `text` does not spell them, as with a piece of a character."""
+    top_raw: dict[int, bytes] = {}
+    """The same of the tokens in `top`, by id."""
+    forced: bool = False
+    """A grammar or a budget left no other token, so that it was not the model's choice."""
 
 
 class Tell(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="tell"):
@@ -162,7 +168,9 @@ class Begun(Tell, frozen=True, omit_defaults=True, tag="begun"):
 
 
 class Piece(Tell, frozen=True, omit_defaults=True, tag="piece"):
-    """What sample `index` has written since: whole characters only."""
+    """What sample `index` has written since: whole characters only.
+
+    An end token is in `scores` alone, after those of `ids`: it is no text, and yet was drawn."""
 
     index: int
     text: str

@@ -106,7 +106,9 @@ class Registry:
             if before is not None and before.manifest_sha256 != entry.manifest_sha256:
                 raise refused_folder("hash_mismatch", f"{model_id} is not what was registered")
             if before is not None:
-                entry = msgspec.structs.replace(entry, registered_at=before.registered_at)
+                entry = msgspec.structs.replace(
+                    entry, registered_at=before.registered_at, pushed=before.pushed
+                )
             return self._enter(entry)
 
     def _enter(self, entry: Entry) -> Entry:
@@ -131,7 +133,8 @@ class Registry:
                 raise NodeRefused(409, "model_exists", f"{model_id} is there already", param="id")
             disk.make_folder(self.lab.node_models)
             disk.seal_folder(arrived, target)
-            return self._enter(_entry(model_id, str(place), found, self.clock.now()))
+            entry = _entry(model_id, str(place), found, self.clock.now())
+            return self._enter(msgspec.structs.replace(entry, pushed=True))
 
     def verify(self, model_id: str, *, deep: bool = True) -> Entry:
         """Look again. Not `deep`: files that are as they were when hashed are believed.

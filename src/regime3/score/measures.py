@@ -40,8 +40,13 @@ def cross_entropy(logprobs: Sequence[float]) -> float:
 
 
 def confidence(logprobs: Sequence[float]) -> float | None:
-    """exp of the mean log-probability of an answer's tokens; None for no tokens."""
-    return math.exp(-cross_entropy(logprobs)) if logprobs else None
+    """Probability of a whole sequence, the product of its tokens'; None for no tokens.
+
+    Not the mean of the log-probabilities (Malinin & Gales 2021 compare the two): a mean makes
+    answers of different length comparable and is the probability of nothing, and a body of fifty
+    tokens with one bad guess in it looks sure.
+    """
+    return min(1.0, math.exp(math.fsum(logprobs))) if logprobs else None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@
 The engine is another process behind a socket pair. When it dies, every open ask fails with 503
 and `Retry-After`, the process is started anew with growing pauses, and what it held is loaded
 again: the HTTP side stays up all the while. A death without any answer since the last one counts;
-too many and the engine is left dead, which `state` says. It knows neither HTTP nor models' files.
+too many and the engine is left dead, which `state` says. A model that does not load again is tried
+so many times, with growing pauses, and is then `lost` until somebody loads it or the engine begins
+anew. It knows neither HTTP nor models' files.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ from regime3.records import wire
 from regime3.records.answers import Whole, Written
 
 BACKOFF_S, BACKOFF_S_MAX = 0.2, 10.0
+RELOADS_MAX = 6
+"""Tries to load a model again after a restart; the pauses between make a minute of it."""
+RELOAD_PAUSE_S, RELOAD_PAUSE_S_MAX = 2.0, 30.0
 SILENCE_S_MAX = 120.0
 """An engine whose last sign of life is older than this hangs: it is killed and started anew."""
 STOP_S_MAX = 5.0
@@ -63,12 +68,16 @@ class _Held:
     card: wire.ModelCard | None = None
     back: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while it is loaded."""
+    trouble: str = ""
+    """Why it is lost; empty while it is loaded or tried."""
 
 
 class EngineLink:
     """One engine process, kept alive. Use from one event loop."""
 
-    def __init__(self, spawn: Spawn, restarts_max: int = 5) -> None:
+    def __init__(
+        self, spawn: Spawn, restarts_max: int = 5, *, reload_pause_s: float = RELOAD_PAUSE_S
+    ) -> None:
         self.state = "starting"
         """starting, up, restarting, dead or stopped."""
         self.pulse: wire.Pulse | None = None
@@ -79,9 +88,12 @@ class EngineLink:
         self.on_token: Callable[[float], None] = _unheard
         """Told the seconds from one token of a sample to the next."""
         self._spawn, self._restarts_max = spawn, restarts_max
+        self._reload_pause_s = reload_pause_s
         self._numbers = itertools.count(1)
         self._open: dict[int, asyncio.Queue[wire.AnyTell]] = {}
         self._held: dict[str, _Held] = {}
+        self._reloading = asyncio.Lock()
+        """One at a time: a model's share of memory is measured when it has been loaded."""
         self._slots: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -120,6 +132,7 @@ class EngineLink:
             self._fail_open("the engine ended and is being started again")
             for held in self._held.values():
                 held.back.clear()
+                held.trouble = ""
             barren = 0 if self._answered else barren + 1
             if barren > self._restarts_max:
                 self.state = "dead"
@@ -181,12 +194,28 @@ class EngineLink:
             self._process.kill()
 
     async def _load_again(self) -> None:
-        """After a restart: what it held before."""
+        """After a restart: what it held before; what fails again and again is lost."""
         if self._slots is not None:
             await self.limit(self._slots)
-        for name, held in list(self._held.items()):
-            with contextlib.suppress(NodeRefused):
-                await self._load(name, held)
+        before = list(self._held.items())
+        await asyncio.gather(*[self._bring_back(name, held) for name, held in before])
+
+    async def _bring_back(self, name: str, held: _Held) -> None:
+        """Load a model that was held, in as many tries as it gets."""
+        pause_s, why = self._reload_pause_s, ""
+        for number in range(RELOADS_MAX):
+            if number:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RELOAD_PAUSE_S_MAX)
+            if self._held.get(name) is not held:
+                return  # nobody wants it any more
+            try:
+                async with self._reloading:
+                    await self._load(name, held)
+                return
+            except NodeRefused as refusal:
+                why = refusal.message
+        held.trouble = f"tried {RELOADS_MAX} times: {why}"
 
     async def _end_process(self) -> None:
         process, self._process = self._process, None
@@ -312,21 +341,26 @@ class EngineLink:
             if held.card is not None and held.back.is_set()
         }
 
+    @property
+    def lost(self) -> dict[str, str]:
+        """Models that could not be loaded again after a restart, and why."""
+        return {name: held.trouble for name, held in self._held.items() if held.trouble}
+
     async def load(self, name: str, folder: str) -> wire.Loaded:
         """Load a model beside the others; it comes back by itself after a restart.
 
-        Raises `NodeRefused`; then it is not held."""
+        Raises `NodeRefused`; then it is not held, or lost as before."""
         held = self._held.setdefault(name, _Held(folder))
         try:
             return await self._load(name, held)
         except NodeRefused as refusal:
-            if refusal.code != "engine_restarted":
+            if refusal.code != "engine_restarted" and not held.trouble:
                 self._held.pop(name, None)
             raise
 
     async def _load(self, name: str, held: _Held) -> wire.Loaded:
         told = await self._told(wire.Loaded, lambda n: wire.Load(n, name, held.folder))
-        held.card = told.card
+        held.card, held.trouble = told.card, ""
         held.back.set()
         return told
 

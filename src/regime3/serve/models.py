@@ -99,26 +99,27 @@ class Models:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    @property
-    def ready(self) -> bool:
-        """Whether a request without a wish would be answered."""
+    def why_not(self) -> str | None:
+        """Why a request without a wish would not be answered; None when it would."""
         try:
             self.resolve(DEFAULT)
-        except NodeRefused:
-            return False
-        return True
+        except NodeRefused as refusal:
+            return self.trouble or refusal.message
+        return None
 
     # --------------------------------------------------------------------------- routing
 
     def resolve(self, name: str) -> str:
         """The id of the loaded model that a request means by an id, an alias or `default`.
 
-        Raises `NodeRefused`: 404 unknown or not loaded, 503 on its way.
+        Raises `NodeRefused`: 404 unknown or not loaded, 503 on its way or lost.
         """
         aliases = self.registry.aliases
         model_id = self._default(aliases) if name == DEFAULT else aliases.get(name, name)
         if model_id in self.link.cards:
             return model_id
+        if model_id in self.link.lost:
+            raise _lost(model_id, self.link.lost[model_id])
         if model_id == self.loading or model_id in self._resident:
             raise _loading(model_id)
         if name == DEFAULT and (self.loading or self.trouble is None):
@@ -180,8 +181,10 @@ class Models:
         await asyncio.to_thread(lambda: self.registry.verify(model_id, deep=False))
         verified = time.monotonic()
         load_s = warm_s = 0.0
-        if model_id not in self._resident:
-            await self._make_room(model_id, alias)
+        lost = model_id in self.link.lost
+        if lost or model_id not in self._resident:
+            if not lost:  # it has its place
+                await self._make_room(model_id, alias)
             told = await self._load(model_id, str(self.registry.folder(model_id)))
             load_s, warm_s = told.load_s, told.warm_s
         before = self.registry.aliases.get(alias)
@@ -232,7 +235,8 @@ class Models:
                 with contextlib.suppress(NodeRefused):
                     await self.link.unload(model_id, 0.0)
             raise
-        self._resident.append(model_id)
+        if model_id not in self._resident:
+            self._resident.append(model_id)
         return told
 
     async def _make_room(self, model_id: str, alias: str) -> None:
@@ -335,6 +339,16 @@ async def _nobody() -> set[str]:
 def _loading(what: str) -> NodeRefused:
     return NodeRefused(
         503, "model_loading", f"{what} is being loaded", param="model", retry_after_s=RETRY_AFTER_S
+    )
+
+
+def _lost(model_id: str, why: str) -> NodeRefused:
+    return NodeRefused(
+        503,
+        "model_lost",
+        f"{model_id} could not be loaded again after the engine was started anew ({why}); "
+        "POST /models/set_active tries once more",
+        param="model",
     )
 
 

@@ -35,6 +35,7 @@ from regime3.serve.measured import Measured
 from regime3.serve.metrics import Metrics
 from regime3.serve.models import Models
 from regime3.serve.node import Node
+from regime3.serve.retention import Retention
 from regime3.serve.routes import jobs as jobs_routes
 from regime3.serve.routes import models as models_routes
 from regime3.serve.routes import uploads as uploads_routes
@@ -81,6 +82,7 @@ async def _serve(
     models.on_swap, models.in_use = metrics.swapped, jobs.models_in_use
     jobs.watch(metrics.job_progress)
     telemetry = Telemetry(lab, settings, keeper, link, metrics, clock)
+    telemetry.why_not = models.why_not
     routers = [
         telemetry_router(telemetry),
         # Uploads first: their path would read as a model's id.
@@ -92,7 +94,11 @@ async def _serve(
     guarded = Guard(app, settings.node, tokens, audit=Audit(lab))
     await link.start()
     await asyncio.to_thread(keeper.start)
-    tasks = [asyncio.create_task(_begin(models, jobs)), asyncio.create_task(_tick(keeper))]
+    retention = Retention(settings.node, models, jobs, tell)
+    tasks = [
+        asyncio.create_task(_begin(models, jobs, retention)),
+        asyncio.create_task(_tick(keeper)),
+    ]
     try:
         with announced(lab, settings, listener, tell):
             await until_stopped(http_server(guarded), listener)
@@ -140,10 +146,11 @@ async def _tick(keeper: Keeper) -> None:
         await asyncio.to_thread(keeper.tick)
 
 
-async def _begin(models: Models, jobs: Jobs) -> None:
-    """Jobs go on once their models are back."""
+async def _begin(models: Models, jobs: Jobs, retention: Retention) -> None:
+    """Jobs go on once their models are back; then what is old may go."""
     await models.start()
     await jobs.start()
+    await retention.run()
 
 
 def bind(settings: Settings) -> socket.socket:

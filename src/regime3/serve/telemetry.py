@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import psutil
@@ -61,6 +61,8 @@ class Telemetry:
         self.engine, self.metrics, self.clock = engine, metrics, clock
         self.started_at = clock.now()
         self._started = clock.monotonic()
+        self.why_not: Callable[[], str | None] = lambda: None
+        """Told by who knows the models: why a request that names none would fail."""
         self._energy = _Energy(clock)
         self._written, self._read = _Growing(), _Growing()
         psutil.cpu_percent(interval=None)  # the first answer has nothing to compare with
@@ -87,10 +89,13 @@ class Telemetry:
     # ------------------------------------------------------------------ engine
 
     def ready(self) -> list[str]:
-        """Models that answer now. Raises `NodeRefused` (503) with the reason when none does."""
+        """Models that answer now. Raises `NodeRefused` (503) with the reason when none does, or
+        when the one that is asked by default does not."""
         if self.engine.state != "up":
             why = {"dead": "the engine died too often and was left dead: r3 node"}
             reason = why.get(self.engine.state, f"the engine is {self.engine.state}")
+        elif why_not := self.why_not():
+            reason = why_not
         elif not self.engine.cards:
             reason = "no model is loaded"
         else:

@@ -35,7 +35,7 @@ def log_of(sample: Written, marks: dict[str, Any], scored: bool) -> dict[str, An
     """The per-example log of an answer."""
     found = {"text": sample.text, "tokens": sample.tokens, "finish": sample.reason, **marks}
     if scored:
-        found["confidence"] = sureness(sample, marks["answer"])
+        found["confidence"] = sureness(sample, marks["thought"], marks["answer"])
     return found
 
 

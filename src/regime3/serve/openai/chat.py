@@ -20,7 +20,8 @@ from regime3.lang.english import plain
 from regime3.lang.problem import Problem, read_problem, show_body
 from regime3.lang.terms import show
 from regime3.model.profile import Profile
-from regime3.records.wire import Begun, Finished, Form, Generate, Prompt, TokenScore
+from regime3.records.answers import Written
+from regime3.records.wire import Begun, Finished, Form, Generate, Piece, Prompt
 from regime3.serve.link import EngineLink
 from regime3.serve.openai import scores, sse
 from regime3.serve.openai.asking import Tells, sampling_of, usage
@@ -99,7 +100,7 @@ class Chat:
             choice = {
                 "index": index,
                 "message": _message(thought, answer),
-                "logprobs": self._logprobs(sample.scores),
+                "logprobs": self._logprobs(sample),
                 "finish_reason": sample.reason,
             }
             choices.append(choice | self._verdict(thought, answer))
@@ -107,8 +108,11 @@ class Chat:
         counted = usage(whole.prompt_tokens, written, whole.shared_tokens)
         return {**self._head("chat.completion"), "choices": choices, "usage": counted}
 
-    def _logprobs(self, found: list[TokenScore] | None) -> dict[str, Any] | None:
-        return scores.of_chat(found or []) if self._body.logprobs else None
+    def _logprobs(self, told: Written | Piece) -> dict[str, Any] | None:
+        """Scores of the text's tokens; the end token is none of them."""
+        if not self._body.logprobs:
+            return None
+        return scores.of_chat((told.scores or [])[: len(told.ids)])
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {
@@ -137,8 +141,8 @@ class Chat:
                             yield self._end(tell, splitter)
                             continue
                         delta = _delta(*splitter.take(tell.text))
-                        if delta or tell.scores:
-                            yield self._event(tell.index, delta, self._logprobs(tell.scores))
+                        if delta or (tell.ids and tell.scores):
+                            yield self._event(tell.index, delta, self._logprobs(tell))
             options = self._body.stream_options
             if options is not None and options.include_usage:
                 counted = usage(begun.prompt_tokens, written, begun.shared_tokens)

@@ -9,18 +9,20 @@ from regime3.records.wire import TokenScore
 
 
 def of_chat(scores: Sequence[TokenScore]) -> dict[str, Any]:
-    """`logprobs` of a chat choice."""
+    """`logprobs` of a chat choice. The bytes of its tokens, joined, are those of the text."""
     return {"content": [_entry(score) for score in scores], "refusal": None}
 
 
 def _entry(score: TokenScore) -> dict[str, Any]:
-    found = _token(score.text, score.logprob if score.logprob is not None else 0.0)
-    found["top_logprobs"] = [_token(text, logprob) for _, text, logprob in score.top]
+    found = _token(score.text, score.logprob if score.logprob is not None else 0.0, score.raw)
+    found["top_logprobs"] = [
+        _token(text, logprob, score.top_raw.get(token, b"")) for token, text, logprob in score.top
+    ]
     return found
 
 
-def _token(text: str, logprob: float) -> dict[str, Any]:
-    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+def _token(text: str, logprob: float, raw: bytes) -> dict[str, Any]:
+    return {"token": text, "logprob": logprob, "bytes": list(raw or text.encode())}
 
 
 def of_completion(scores: Sequence[TokenScore], offset: int) -> dict[str, Any]:

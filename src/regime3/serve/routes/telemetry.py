@@ -157,9 +157,9 @@ class LogBody(Body):
 
 
 class ProfileAsked(Body):
-    """The profile to set."""
+    """The profile to set; auto: what hours and settings say."""
 
-    profile: ProfileName
+    profile: ProfileName | Literal["auto"]
 
 
 class AppliedBody(Body):
@@ -304,9 +304,12 @@ def _power(telemetry: Telemetry) -> APIRouter:
     @router.put("/settings/power_profile", responses=refusals(409))
     @router.post("/settings/power_profile", responses=refusals(409))
     def set_power_profile(asked: ProfileAsked) -> ProfileBody:
-        """Set a profile by hand: it holds until the quiet hours next begin or end. 409 without a
-        card, and then the concurrency stays too."""
-        keeper.choose(asked.profile)
+        """Set a profile by hand: it holds until the quiet hours next begin or end, or until auto
+        is set. 409 without a card, and then the concurrency stays too."""
+        if asked.profile == "auto":
+            keeper.release()
+        else:
+            keeper.choose(asked.profile)
         return now()
 
     @router.get("/settings/power_schedule", responses=refusals())
