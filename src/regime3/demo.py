@@ -29,12 +29,26 @@ LEVELS_MAX = 4
 LESSONS = 12
 """The schedule's files: a demo run often enough goes from English to codes."""
 DEMO_SETTINGS: Mapping[str, Any] = {
-    # A minute of training earns few answers at the usual 2 %; a demo may look more often.
-    "validation.time_share_max": 0.1,
     "validation.preview_rows": 32,
     "validation.preview_tokens_max": 160,
     # The package's weights are past the rate that untrained ones want.
-    "train.learning_rate": 5e-4,
+    "train.learning_rate": 1e-3,
+    "train.average_steps": 1000,
+    "train.window_tokens": 1536,
+    "checkpoint.save_steps": 400,
+    # The loop on two cores: shards that last until the next one is made, verdicts in a minute.
+    "node.slots": 96,
+    "node.slots_reserved": 4,
+    "forge.shard_rows": 3000,
+    "forge.queue_rows_min": 4500,
+    "forge.shrink_min": 1.0,
+    "forge.oracle_share": 0.5,
+    "forge.level_first": 2,
+    "forge.schedule_rows": 1,  # the package's weights are past the transition
+    # Low levels have few problems: never again would be too soon forgotten.
+    "forge.duplicate_shards": 0,
+    "judge.problems_max": 1200,
+    "evolution.regimes": "1,2,3",
 }
 LINE_S = 5.0
 DEMO_S_MAX = 1800.0
@@ -79,16 +93,28 @@ def _figure(value: float | None, form: str = ".3f") -> str:
     return "not known" if value is None else format(value, form)
 
 
-def prepare(root: Path, tell: Callable[[str], None], rows: int = ROWS) -> Lab:
-    """The demo lab, founded if it is not there, with a fresh file of problems in its inbox."""
+def founded(
+    root: Path, tell: Callable[[str], None], changes: Mapping[str, Any] | None = None
+) -> Lab:
+    """The demo lab, founded if it is not there, then with these settings ("train.seed") changed.
+
+    It has held-out problems and no lesson: the forge makes what it trains."""
     lab = Lab(root.absolute())
     if not (lab.root / SETTINGS_NAME).exists():
         from regime3.genesis import NANO_SETTINGS, found_lab
         from regime3.model.nano import build_nano
 
         tell(f"making a nano lab in {root} …")
-        found_lab(lab.root, build_nano, {**NANO_SETTINGS, **DEMO_SETTINGS}, "nano")
+        own = {**NANO_SETTINGS, **DEMO_SETTINGS, **(changes or {})}
+        found_lab(lab.root, build_nano, own, "nano")
         disk.write_text(lab.validation / "tasks.jsonl", _lines(0, VALIDATION_ROWS, "heldout"))
+    return lab
+
+
+def prepare(root: Path, tell: Callable[[str], None], rows: int = ROWS) -> Lab:
+    """The demo lab with a fresh file of problems in its inbox."""
+    # A minute of training earns few answers at the usual 2 %: this one may look more often.
+    lab = founded(root, tell, {"validation.time_share_max": 0.1})
     number = len(list(lab.meta_root.glob("[0-9a-f]*")))
     name = f"lesson-{number:03d}.jsonl"
     disk.write_text(lab.inbox / name, _lines(number, rows, "train"))

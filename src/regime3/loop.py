@@ -11,7 +11,6 @@ a refused job: told once, tried again with growing pauses. It never imports torc
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -19,14 +18,18 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+import httpx
+
 from regime3 import disk
-from regime3.client import Client
+from regime3.client import Client, node_address
 from regime3.clock import SystemClock
 from regime3.config import Settings
 from regime3.errors import Regime3Error, Unavailable
 from regime3.paths import Lab
 
 RETRY_S, RETRY_S_MAX = 2.0, 120.0
+NODE_S_MAX = 60.0
+"""How long the first start of a node may take before we do without."""
 STOP_S_MAX = 10.0
 """How long a turn may take to notice that it has to end; what it had begun is taken up again."""
 
@@ -43,15 +46,15 @@ class Worker(Protocol):
 Make = Callable[[Client], Worker]
 
 
-def node_address(lab: Lab, settings: Settings) -> tuple[str, str]:
-    """Address and token of the node that the loop works with. Raises `Unavailable`."""
-    if settings.loop.node:
-        return settings.loop.node, settings.loop.token
-    try:
-        found = json.loads(lab.node_address_file.read_text(encoding="utf-8"))
-        return str(found["url"]), settings.loop.token
-    except (OSError, ValueError, KeyError, TypeError):
-        raise Unavailable("this lab's node does not run", "r3 node") from None
+class Nobody(httpx.BaseTransport):
+    """Stands where no node has ever run: a worker learns it as it would of one that is away."""
+
+    def __init__(self, why: Unavailable) -> None:
+        self._why = why
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Nobody is there."""
+        raise httpx.ConnectError(self._why.message)
 
 
 class Half:
@@ -65,6 +68,7 @@ class Half:
         self.crash: BaseException | None = None
         """Our own bug, which ends the process; whoever started it starts it anew."""
         self._trouble = ""
+        self._began_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -87,18 +91,29 @@ class Half:
         pause = RETRY_S
         while not self._stop.is_set():
             try:
-                address, token = node_address(self._lab, self._settings)
-                with Client(address, token) as client:
+                client, known = self._client()
+                with client:
                     worker = self._make(client)
                     while not self._stop.is_set():
                         wait_s = worker.turn()
                         pause = RETRY_S
                         self._tell_well()
                         self._stop.wait(wait_s)
+                        if not known:
+                            break  # a node may have come
             except (Regime3Error, OSError) as trouble:
                 self._tell_trouble(str(trouble))
                 self._stop.wait(pause)
                 pause = min(2 * pause, RETRY_S_MAX)
+
+    def _client(self) -> tuple[Client, bool]:
+        """A client, and whether there is a node that it might reach."""
+        try:
+            return Client(*node_address(self._lab, self._settings)), True
+        except Unavailable as unknown:
+            if time.monotonic() - self._began_s < NODE_S_MAX:
+                raise  # it may be starting beside us
+            return Client("http://no-node.invalid", transport=Nobody(unknown)), False
 
     def _tell_trouble(self, text: str) -> None:
         if text != self._trouble:

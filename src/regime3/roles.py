@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from regime3.config import Settings
 from regime3.paths import Lab
 
 LEADER = "trainer"
-ROLES = (LEADER, "node", "loop", "web")
+ROLES = (LEADER, "node", "loop", "web", "notify")
 """In the order of their start; they end in the same order, so that the last seal is made first."""
 POLL_S = 0.2
 LEAVE_S_MAX = 180.0
@@ -69,12 +70,23 @@ def command_of(role: str, lab: Lab, flags: Mapping[str, str]) -> list[str]:
     return command
 
 
-def run_roles(lab: Lab, flags: Mapping[str, str], tell: Say) -> int:
+def roles_of(settings: Settings) -> list[str]:
+    """What runs here: no node of our own where the loop works with another machine's, and no
+    notifier without anyone to notify."""
+    without = set()
+    if settings.loop.node:
+        without.add("node")
+    if not (settings.notify.webhook or settings.notify.ntfy):
+        without.add("notify")
+    return [role for role in ROLES if role not in without]
+
+
+def run_roles(lab: Lab, settings: Settings, flags: Mapping[str, str], tell: Say) -> int:
     """Start every role, mind them until a signal or the trainer's end. The exit code."""
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: asked.append(got))
-    roles = [Role(name, command_of(name, lab, flags)) for name in ROLES]
+    roles = [Role(name, command_of(name, lab, flags)) for name in roles_of(settings)]
     for role in roles:
         role.start()
     tell(f"{lab.root} is up (pid {os.getpid()}): drop *.jsonl into inbox/, Ctrl-C to stop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from regime3 import disk, tasks
 from regime3.clock import FakeClock
 from regime3.config import Forge as ForgeSettings
+from regime3.config import Model
 from regime3.errors import DiskFull, InputRefused, LabError, NodeRefused, Unavailable
 from regime3.forge import Forge, view
 from regime3.forge.mixture import ATTEMPTS_FROM, ORACLE_FROM
@@ -236,6 +238,8 @@ def test_a_node_that_goes_away_between_is_waited_for(
     node.away = False
     _, back = until(forge, lab, 2)
     assert back["shard"] == 1 and back["kinds"]["attempt"] > 0
+    rows = [json.dumps(each["messages"]) for each in rows_in_inbox(lab)]
+    assert len(rows) == len(set(rows))
 
 
 # ------------------------------------------------------------ when it rests
@@ -308,6 +312,15 @@ def test_a_damaged_note_is_told_with_what_to_do(lab: Lab, make_forge: MakeForge)
     lab.forge_file.write_text("{")
     with pytest.raises(LabError, match=r"mv loop/forge.json"):
         make_forge().turn()
+
+
+def test_a_model_too_short_for_any_row_gets_none_and_the_forge_goes_on(
+    lab: Lab, clock: FakeClock, node: Double
+) -> None:
+    settings = dataclasses.replace(small(), model=Model(max_length=16))
+    first, second = until(Forge(lab, settings, node.client(), clock), lab, 2)
+    assert first["rows"] == second["rows"] == 0 and first["file"] is None
+    assert first["dropped"]["too long"] > 0 and rows_in_inbox(lab) == []
 
 
 def test_an_unknown_family_is_refused(lab: Lab, clock: FakeClock, node: Double) -> None:

@@ -77,7 +77,7 @@ def test_a_plan_asks_for_what_is_open_and_no_more_than_wanted(
     assert found == plan(state, SETTINGS, list(rates), problems)
     assert 0 < sum(each for _, _, each in found) <= problems
     assert len({each[:2] for each in found}) == len(found) <= SETTINGS.cells_max
-    highest = max(PROBLEMS_MIN, CELL_SHARE_MAX * problems) + 1
+    highest = max(PROBLEMS_MIN, problems * max(CELL_SHARE_MAX, 2 / len(found))) + 1
     for name, level, each in found:
         assert 1 <= level <= len(rates[name]) and each > 0
         assert each <= max(highest, problems / len(found) + 1)

@@ -13,13 +13,13 @@ from regime3 import tasks
 from regime3.config import Forge as Settings
 from regime3.errors import InputRefused
 from regime3.forge.attempts import Tried, read_attempts
-from regime3.forge.rows import Made, Writer, cut, is_right, shortest, tokens_at_most
+from regime3.forge.rows import Made, Writer, cut, shortest, tokens_at_most
 from regime3.forge.state import Asked
 from regime3.lang.problem import show_body
 from regime3.spool.proof import Proof
 from regime3.tasks.family import Sample
 from regime3.tasks.rows import spelled, translation
-from regime3.tasks.verdict import judge_row
+from regime3.tasks.verdict import judge_row, prove_row
 from tests.forge.double import BOOK, SHA, Line, line, wrong
 
 FAMILIES = list(tasks.FAMILIES)
@@ -79,7 +79,7 @@ def test_whatever_is_attempted_only_right_bodies_are_supervised(
     own.attempts(tried, 20)
     own.corrections(tried, 20)
     for row in own.rows:
-        assert is_right(row, BOOK)
+        assert prove_row(row, BOOK).valid
         assert row["messages"][-1]["role"] == "assistant"
         assert [each["role"] for each in row["messages"]].count("assistant") == 1
         assert row["split"] == "train"
@@ -186,8 +186,8 @@ def test_a_wrong_body_that_is_faithfully_translated_is_still_wrong() -> None:
         wrong(sample.body), sample.prompt, sample.fingerprint,
     )  # fmt: skip
     found = translation(bad, 1, 3, BOOK)
-    assert judge_row(found, BOOK).valid and not is_right(found, BOOK)
-    assert is_right(translation(sample, 1, 3, BOOK), BOOK)
+    assert judge_row(found, BOOK).valid and not prove_row(found, BOOK).valid
+    assert prove_row(translation(sample, 1, 3, BOOK), BOOK).valid
 
 
 def test_what_does_not_fit_the_context_is_dropped() -> None:

@@ -46,7 +46,7 @@ def test_a_promotion_by_hand_is_due_and_drops_what_the_judge_thought(lab: Lab) -
     told = r3("promote", "2", "--reason", "I like it", "--lab", str(lab.root))
     assert told == {"champion": 2, "verdict": 3, "loop_runs": False}
     standing = ledger.standing_of(lab)
-    assert (standing.champion, standing.best, standing.losses) == (2, 2, 0)
+    assert (standing.champion, standing.best, standing.losses) == (2, 1, 0)  # the best stays
     assert standing.due is not None and standing.due.by == "user"
     shown = r3("checkpoints", "--ledger", "--lab", str(lab.root))
     assert [each["word"] for each in shown["verdicts"]] == ["first", "worse", "promote"]  # type: ignore[attr-defined]

@@ -94,7 +94,7 @@ class RealLab:
             lambda: (
                 bool(spool.files())
                 and not spool.inbox_notes()
-                and not spool.open_files(self.head().ledger)
+                and spool.books(self.head().ledger).total.pending == 0
             ),
         )
 

@@ -17,10 +17,12 @@ import pytest
 
 from regime3 import config
 from regime3.clock import SystemClock
+from regime3.config import Loop, Settings
 from regime3.judge import ledger
 from regime3.judge.problems import FRESH
 from regime3.paths import Lab
 from regime3.records.files import is_forged
+from regime3.roles import roles_of
 from regime3.spool import Spool
 from tests.whole.conftest import WAIT_S_MAX, RealLab
 
@@ -70,6 +72,12 @@ def node_answers(lab: Lab) -> int:
     found = announced(lab.node_address_file)
     ready = httpx.get(f"{str(found['url']).rstrip('/')}/ready").status_code == httpx.codes.OK
     return int(str(found["pid"])) if ready else 0
+
+
+def test_no_node_of_our_own_where_the_loop_works_with_another() -> None:
+    assert roles_of(Settings()) == ["trainer", "node", "loop", "web"]
+    there = Settings(loop=Loop(node="http://10.0.0.2:8765"))
+    assert roles_of(there) == ["trainer", "loop", "web"]
 
 
 def test_a_killed_node_comes_back_and_a_stop_ends_all(

@@ -22,7 +22,7 @@ from regime3.client import Client
 from regime3.clock import Clock
 from regime3.config import Settings
 from regime3.errors import DiskFull, InputRefused, NodeRefused, Regime3Error, Unavailable
-from regime3.forge import diversity, mixture, plan, shard, state
+from regime3.forge import diversity, mixture, plan, shard, shown, state
 from regime3.forge.attempts import Tried, read_attempts
 from regime3.forge.rows import Writer
 from regime3.forge.state import Asked, Pending, State
@@ -288,7 +288,7 @@ class Forge:
         self._demand_room()
         book, own = self._book(), self._settings
         reach = max(own.duplicate_shards, own.replay_shards)
-        earlier = shard.remembered(self._lab, pending.shard, reach)
+        earlier = shard.remembered(self._lab, now.next_shard, reach, pending.shard)
         taken = {each.key for made in earlier[: own.duplicate_shards] for each in made}
         writer = Writer(
             book, own, shard=pending.shard, rows_made=now.rows_made,
@@ -303,6 +303,7 @@ class Forge:
         if writer.rows:
             pending.staged = shard.stage(self._lab, pending.shard, writer.rows, writer.made)
         pending.told = self._told(pending, tried, writer)
+        shown.write(self._lab, tried, pending.shard, pending.model or "", self._clock.now())
         now.rows_made += len(writer.rows)
         self._new_day(now)
         now.rows_today += len(writer.rows)

@@ -8,7 +8,8 @@ rather than thin: oracle rows fill it up only so far. Without attempts it is all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from regime3.config.sections import Forge as Settings
 from regime3.forge.attempts import Tried
@@ -20,7 +21,14 @@ ORACLE_FROM = 1 << 41
 """Indices of problems for oracles; those asked of models begin at `ATTEMPTS_FROM`, and lessons at
 0, so that none is met twice."""
 ATTEMPTS_FROM = 1 << 40
+ORACLE_TRIES = 3
+"""Problems drawn for each oracle row wanted; where all are too long for the model, it ends."""
 WEIGHTS = 1000
+WEIGHT_LEAST = 0.06
+"""Of a level that never passes, or always; one at the edge has five times that."""
+WEIGHT_HIGHEST = 3
+"""Times as much for the highest level of a family that oracles answer: what lies below it passes
+more often, and would take most of the rows from what is to be learned next."""
 
 
 def attempt_share(settings: Settings) -> float:
@@ -47,7 +55,8 @@ def mixed(
     draw = Draw(f"forge|mixture|{state.next_shard}")
     writer.replay(_replayed(earlier, draw), round(rows * settings.replay_share))
     wanted_oracles = max(rows - len(writer.rows), round(rows * settings.oracle_share))
-    writer.oracles(_places(state, settings, families, draw), wanted_oracles)
+    places = _places(state, settings, families, draw)
+    writer.oracles(islice(places, ORACLE_TRIES * wanted_oracles), wanted_oracles)
     return bodies
 
 
@@ -61,11 +70,16 @@ def _replayed(earlier: Sequence[Sequence[Made]], draw: Draw) -> Iterator[Made]:
 def _places(
     state: State, settings: Settings, families: Sequence[str], draw: Draw
 ) -> Iterator[tuple[str, int, int]]:
-    """Fresh problems of open levels for oracles: the rarer a level passes, the more of it."""
+    """Fresh problems of open levels for oracles: most of where the model is learning."""
+    levels = {
+        name: [level for level in _open(state, name) if oracle_may(level, settings)]
+        for name in families
+    }
     weights = {
         (name, level): _weight(state.cell(name, level).estimate.rate)
-        for name, level in _open(state, families)
-        if oracle_may(level, settings)
+        * (WEIGHT_HIGHEST if level == own[-1] else 1)
+        for name, own in levels.items()
+        for level in own
     }
     places, whole = sorted(weights), sum(weights.values())
     while places:
@@ -80,10 +94,10 @@ def _places(
 
 
 def _weight(rate: float) -> int:
-    return round(WEIGHTS * (1.2 - rate))
+    """Where attempts pass half the time a row teaches most; some of all the rest, so that what
+    never passes may begin to and what always does is not forgotten."""
+    return round(WEIGHTS * (WEIGHT_LEAST + rate * (1.0 - rate)))
 
 
-def _open(state: State, families: Iterable[str]) -> Iterator[tuple[str, int]]:
-    for name in families:
-        for level in range(1, state.families[name].top + 1):
-            yield name, level
+def _open(state: State, name: str) -> range:
+    return range(1, state.families[name].top + 1)

@@ -21,7 +21,8 @@ from regime3.forge.state import Family, State
 from regime3.tasks.draw import Draw
 
 CELL_SHARE_MAX = 0.25
-"""Of a shard's problems; one level that happens to be at the edge is not all there is to learn."""
+"""Of a shard's problems, or twice an equal share where there are few levels: one that happens to
+be at the edge is not all there is to learn."""
 PROBLEMS_MIN = 4
 """Fewer problems are not worth a job."""
 Place = tuple[str, int]
@@ -109,6 +110,8 @@ def _shared_out(
 ) -> list[tuple[str, int, int]]:
     """Problems by share and weight: largest remainders, none below what is worth a job."""
     present = [(weights, max(share, 0.0)) for weights, share in groups if weights]
+    if not present:
+        return []
     total = sum(share for _, share in present)
     wanted: dict[Place, float] = {}
     for weights, share in present:
@@ -118,7 +121,7 @@ def _shared_out(
             wanted[place] = problems * part * weight / whole
     most = max(1, min(cells_max, problems // PROBLEMS_MIN))
     kept = sorted(wanted, key=lambda place: (-wanted[place], place))[:most]
-    highest = max(PROBLEMS_MIN, CELL_SHARE_MAX * problems)
+    highest = max(PROBLEMS_MIN, problems * max(CELL_SHARE_MAX, 2 / len(kept)))
     bounded = {place: min(max(wanted[place], PROBLEMS_MIN), highest) for place in kept}
     counts = _rounded(bounded, min(problems, round(sum(bounded.values()))))
     return [(*place, counts[place]) for place in sorted(kept) if counts[place] > 0]

@@ -12,6 +12,7 @@ is never written twice within `taken`. A wrong step stands in prompts only, neve
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from collections import Counter
@@ -35,7 +36,7 @@ from regime3.tasks import schedule
 from regime3.tasks.family import Sample
 from regime3.tasks.rows import CODES, ENGLISH, TERMS, row, translation
 from regime3.tasks.schedule import Form
-from regime3.tasks.verdict import judge_row
+from regime3.tasks.verdict import prove_row
 
 KEY_DIGITS = 24
 FORM_TRIES = 4
@@ -181,10 +182,7 @@ class Writer:
     ) -> None:
         """A row of the body in the first form of a few drawn that was not written yet."""
         text = show_body(body)
-        own = Sample(
-            sample.family, sample.level, sample.split, sample.index,
-            sample.problem, body, sample.prompt, sample.fingerprint,
-        )  # fmt: skip
+        own = dataclasses.replace(sample, body=body)
         for attempt in range(FORM_TRIES):
             form = self._form(f"{kind}|{sample.fingerprint}|{text}", number * FORM_TRIES + attempt)
             key = key_of(sample.fingerprint, text, form)
@@ -209,12 +207,9 @@ class Writer:
         except LanguageError:
             self.dropped["the attempt cannot be shown"] += 1
             return
-        own = Sample(
-            sample.family, sample.level, sample.split, sample.index, sample.problem, body,
-            f"{sample.prompt}\n\n{shown}\n\nStep {wrong.judged.index} is wrong: "
-            f"{wrong.judged.reason}.",
-            sample.fingerprint,
-        )  # fmt: skip
+        judged = wrong.judged
+        told = f"{shown}\n\nStep {judged.index} is wrong: {judged.reason}."
+        own = dataclasses.replace(sample, body=body, prompt=f"{sample.prompt}\n\n{told}")
         found = row(own, form.target, self._book)
         self._keep(found, own, "correction", key, {**_origin(wrong), **origin})
 
@@ -238,7 +233,7 @@ class Writer:
         if tasks.split_of(print_) != "train":
             self.dropped["held out"] += 1
             return
-        if not is_right(found, self._book):
+        if not prove_row(found, self._book).valid:
             self.dropped["not accepted by the checker"] += 1
             return
         lineage = {**self._lineage, "fingerprint": print_}
@@ -255,13 +250,6 @@ class Writer:
 def oracle_may(level: int, settings: Settings) -> bool:
     """Whether oracles may answer problems of a level."""
     return settings.oracle_level_max == 0 or level <= settings.oracle_level_max
-
-
-def is_right(found: dict[str, Any], book: Codebook) -> bool:
-    """Whether the checker accepts a row's reply; a translation's also as a body of its own, since
-    a wrong body that is faithfully translated is still wrong."""
-    alone = {name: value for name, value in found.items() if name != "source_regime"}
-    return judge_row(alone, book).valid and judge_row(found, book).valid
 
 
 def cut(sample: Sample, wrong: Attempt, regime: int, book: Codebook) -> str:

@@ -25,6 +25,8 @@ from regime3.spool.names import sidecar_name
 
 TAIL_BYTES = 1 << 20
 """Of shards.jsonl that is read to see what was noted last."""
+LATELY = 1000
+"""Lines of these in which a shard noted a moment ago must stand."""
 _made = msgspec.json.Decoder(Made)
 
 
@@ -61,7 +63,7 @@ def note(lab: Lab, line: dict[str, Any]) -> None:
         torn = _torn_bytes(path.read_bytes() if size_bytes <= TAIL_BYTES else _tail(lab))
         if torn:
             disk.truncate(path, size_bytes - torn)
-        if any(each["shard"] == line["shard"] for each in noted(lab)):
+        if any(each["shard"] == line["shard"] for each in noted(lab, LATELY)):
             return
     data = json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     with disk.Appender(path) as out:
@@ -69,10 +71,13 @@ def note(lab: Lab, line: dict[str, Any]) -> None:
         out.sync()
 
 
-def noted(lab: Lab, limit: int = 1000) -> list[dict[str, Any]]:
-    """The last lines of shards.jsonl, oldest first; a torn one is no line."""
+def noted(lab: Lab, limit: int | None = None) -> list[dict[str, Any]]:
+    """The last lines of shards.jsonl, or all, oldest first; a torn one is no line."""
     if not lab.forge_shards_file.exists():
         return []
+    if limit is None:
+        whole = lab.forge_shards_file.read_bytes().rpartition(b"\n")[0].split(b"\n")
+        return [json.loads(line) for line in whole if line]
     whole = _tail(lab).rpartition(b"\n")[0].split(b"\n")
     if lab.forge_shards_file.stat().st_size > TAIL_BYTES:
         whole = whole[1:]
@@ -91,10 +96,13 @@ def _torn_bytes(tail: bytes) -> int:
     return len(tail) - (tail.rfind(b"\n") + 1)
 
 
-def remembered(lab: Lab, before: int, shards: int) -> list[list[Made]]:
-    """What each of the last `shards` shards before number `before` held, newest first."""
+def remembered(lab: Lab, before: int, shards: int, besides: int) -> list[list[Made]]:
+    """What each of the last `shards` shards before number `before` held, newest first.
+
+    Not number `besides`, which is being made: a kill may have left its own rows there.
+    """
     numbers = range(before - 1, max(0, before - 1 - shards), -1)
-    paths = [lab.forge_made_file(number) for number in numbers]
+    paths = [lab.forge_made_file(number) for number in numbers if number != besides]
     return [_made.decode_lines(path.read_bytes()) for path in paths if path.exists()]
 
 

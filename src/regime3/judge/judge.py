@@ -19,6 +19,7 @@ from regime3.client import Client
 from regime3.clock import Clock
 from regime3.config import Settings
 from regime3.errors import NodeRefused, Unavailable
+from regime3.evolution import probes
 from regime3.judge import ledger
 from regime3.judge.acts import carry_out
 from regime3.judge.case import Case, read_case, trial_of, write_case
@@ -56,15 +57,13 @@ class Judge:
         client: Client,
         clock: Clock,
         say: Say = lambda _: None,
-        on_evaluated: Callable[[Seal, str], None] = lambda *_: None,
     ) -> None:
         self.lab, self.settings, self.clock, self.say = lab, settings.judge, clock, say
         self.client, self.shelf, self.vault = client, Shelf(lab, client), Vault(lab, clock)
         self.rates = Rates(
             self.settings.p1, self.settings.alpha, self.settings.beta, self.settings.differing_max
         )
-        self.on_evaluated = on_evaluated
-        """Told a seal and its id at the node after its verdict."""
+        self.probes = settings.evolution
 
     def turn(self) -> float:
         """One piece of work; the seconds until the next. Raises what node and vault raise."""
@@ -72,10 +71,24 @@ class Judge:
         if standing.due is not None:
             self._carry_out(standing.due)
             return 0.0
+        if standing.last is not None and self._asks_probes(standing.last):
+            return 0.0
         case = self._case(standing)
         if case is None:
             return IDLE_S
         return self._go_on(case, standing)
+
+    def _asks_probes(self, verdict: Verdict) -> bool:
+        """Have the checkpoint judged last answer the probes, if it has not and it can."""
+        seal = (verdict.seal, verdict.step, verdict.model)
+        if not self.probes.on or probes.is_recorded(self.lab, verdict.seal):
+            return False
+        if not self.shelf.has(verdict.model):
+            return False  # retired before it was asked: its line stays empty
+        if verdict.model != verdict.champion_model:
+            self._hold(verdict.seal, verdict.model, "challenger")
+        probes.record(self.lab, self.probes, self.client, self.clock, self._book, seal)
+        return True
 
     # ------------------------------------------------------------------------------ what is next
 
@@ -96,8 +109,6 @@ class Judge:
         if self._known_weights(head, standing):
             return None
         model = self.shelf.ship(head)
-        self.shelf.hold(standing.champion_model, "champion")
-        self.shelf.hold(model, "challenger")
         first = max(FRESH, standing.next_problem)
         case = Case(
             head.number, head.manifest.step, model, standing.champion, standing.champion_model,
@@ -122,7 +133,6 @@ class Judge:
             reason="nothing to compare with",
         )  # fmt: skip
         self._append(verdict)
-        self.on_evaluated(head, model)
 
     # ------------------------------------------------------------------------------ one judgement
 
@@ -144,25 +154,31 @@ class Judge:
     def _compare(self, case: Case) -> float:
         """One more batch against the champion."""
         if case.job is None:
-            rows, case.next_problem = fresh_rows(
-                case.cells, case.next_problem, self.settings.batch, self.settings.regime,
+            self._hold(case.champion, case.champion_model, "champion")
+            self._hold(case.seal, case.model, "challenger")
+            rows = fresh_rows(
+                case.cells, case.next_problem, self._rounds(case), self.settings.regime,
                 self._book(),
             )  # fmt: skip
             job = self.client.compare(
                 {**self._drawn(), "first": case.model, "second": case.champion_model}
-                | {"rows": rows[:ROWS_MAX], "max_examples": ROWS_MAX}
+                | {"rows": rows, "max_examples": ROWS_MAX}
             )
-            case.job = job["id"]
-            write_case(self.lab, case)
-            return POLL_S
+            return self._ordered(case, job)
         found = self._finished(case)
         if found is None:
             return POLL_S
         case.pairs += [
             (str(each["family"]), _solved(each["first"]), _solved(each["second"])) for each in found
         ]
+        # Only now: what is asked again are the same problems, and none is left out between.
+        case.next_problem += len(found) // len(case.cells)
         self._close_job(case)
         return 0.0
+
+    def _rounds(self, case: Case) -> int:
+        """Of a batch: as many as fit, and one at least."""
+        return max(1, min(self.settings.batch, ROWS_MAX) // len(case.cells))
 
     def _asks_best(self, case: Case, trial: Trial, standing: Standing) -> bool:
         """Whether the best ever has still to answer the same problems."""
@@ -172,22 +188,18 @@ class Judge:
     def _ask_best(self, case: Case, standing: Standing) -> float:
         """The best ever answers what the challenger has answered; the two are paired."""
         if case.job is None:
-            if not self.shelf.has(standing.best_model):
-                assert standing.best is not None
-                self.shelf.ship(self.vault.open(standing.best))
-            self.shelf.hold(standing.best_model, "challenger")
+            assert standing.best is not None
+            self._hold(standing.best, standing.best_model, "challenger")
             done = len(case.best_pairs)
-            rows, _ = fresh_rows(
-                case.cells, case.first_problem, len(case.pairs), self.settings.regime,
-                self._book(),
+            rows = fresh_rows(
+                case.cells, case.first_problem, len(case.pairs) // len(case.cells),
+                self.settings.regime, self._book(),
             )  # fmt: skip
             job = self.client.evaluate(
                 {**self._drawn(), "model": standing.best_model, "metrics": ["exact_match", "steps"]}
                 | {"rows": rows[done : done + ROWS_MAX], "max_examples": ROWS_MAX}
             )
-            case.job = job["id"]
-            write_case(self.lab, case)
-            return POLL_S
+            return self._ordered(case, job)
         found = self._finished(case)
         if found is None:
             return POLL_S
@@ -205,13 +217,11 @@ class Judge:
                 case.fixed_done = True
                 write_case(self.lab, case)
                 return 0.0
-            self.shelf.hold(case.model, "challenger")
+            self._hold(case.seal, case.model, "challenger")
             job = self.client.evaluate(
                 {"model": case.model, "rows": rows, "max_examples": ROWS_MAX, "priority": PRIORITY}
             )
-            case.job = job["id"]
-            write_case(self.lab, case)
-            return POLL_S
+            return self._ordered(case, job)
         if self._finished(case) is None:
             return POLL_S
         case.fixed_job, case.fixed_done = case.job, True
@@ -235,6 +245,12 @@ class Judge:
             "constrained": self.settings.constrained,
             "priority": PRIORITY,
         }
+
+    def _ordered(self, case: Case, job: dict[str, Any]) -> float:
+        """Remember a job, so that it is taken up again after a kill; look soon."""
+        case.job = job["id"]
+        write_case(self.lab, case)
+        return POLL_S
 
     def _finished(self, case: Case) -> list[dict[str, Any]] | None:
         """Results of the job in hand, in the order of its items; None while it runs.
@@ -305,7 +321,6 @@ class Judge:
         )  # fmt: skip
         self._append(verdict)
         write_case(self.lab, None)
-        self.on_evaluated(self.vault.open(case.seal), case.model)
 
     def _word(
         self, trial: Trial, vetoes: list[str], best: Trial | None, standing: Standing
@@ -316,6 +331,8 @@ class Judge:
             if losses >= self.settings.losses_to_roll_back:
                 return "rollback", f"{score}: worse than the champion, the {losses}. time in a row"
             return "worse", f"{score}: worse than the champion"
+        if trial.outcome == "open":
+            return "hold", f"{score}: not decided by then"
         if trial.outcome != "better":
             return "hold", f"{score}: no difference that matters"
         if vetoes:
@@ -345,6 +362,12 @@ class Judge:
         self.say(told)
 
     # ------------------------------------------------------------------------------ facts
+
+    def _hold(self, seal: int, model: str, alias: str) -> None:
+        """Have a checkpoint in the node's memory; shipped anew if the node has lost it."""
+        if not self.shelf.has(model):
+            self.shelf.ship(self.vault.open(seal))
+        self.shelf.hold(model, alias)
 
     def _book(self) -> Codebook:
         return codebook_of(self.lab.current_model) or codebook.shipped()

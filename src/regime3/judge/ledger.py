@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 
@@ -68,26 +69,33 @@ def fold(lines: Iterable[Verdict | Carried]) -> Standing:
     return found
 
 
-def read(lab: Lab) -> list[Verdict | Carried]:
-    """Every whole line. A line that is none is passed over: the ledger is never rewritten."""
+def read(lab: Lab) -> tuple[Verdict | Carried, ...]:
+    """Every whole line. A line that is none is passed over: the ledger is never rewritten.
+
+    The judge looks twice a second and the ledger grows for weeks, so it is read when it has grown.
+    """
     try:
-        data = lab.ledger_file.read_bytes()
+        look = lab.ledger_file.stat()
     except FileNotFoundError:
-        return []
+        return ()
+    return _read(lab.ledger_file, look.st_size, look.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, size_bytes: int, mtime_ns: int) -> tuple[Verdict | Carried, ...]:
     found: list[Verdict | Carried] = []
-    for line in data.splitlines():
-        try:
-            found.append(_decoded(line))
-        except msgspec.MsgspecError:
-            continue  # torn by a crash, and the writer wrote the same again
-    return found
+    for line in path.read_bytes().splitlines():
+        for decode in (_verdict, _carried):
+            try:
+                found.append(decode(line))
+            except msgspec.MsgspecError:
+                continue  # the other kind, or torn by a crash: the writer wrote the same again
+            break
+    return tuple(found)
 
 
-def _decoded(line: bytes) -> Verdict | Carried:
-    kind: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
-    if kind.get("kind") == "carried":
-        return msgspec.json.decode(line, type=Carried)
-    return msgspec.json.decode(line, type=Verdict)
+_verdict = msgspec.json.Decoder(Verdict).decode
+_carried = msgspec.json.Decoder(Carried).decode
 
 
 def verdicts(lab: Lab) -> list[Verdict]:

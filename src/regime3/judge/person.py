@@ -16,18 +16,23 @@ from regime3.ship.export import origin_of
 def decide(
     lab: Lab, word: Literal["promote", "rollback"], seal: Seal, reason: str, clock: Clock
 ) -> Verdict:
-    """Make a checkpoint the champion, and the best ever that later ones are measured by.
+    """Make a checkpoint the champion, whatever the judge says.
 
-    The loop carries it out at the node; a judgement under way against another champion is dropped.
+    A promotion leaves the best ever as it is: what the judge promotes later must not lose to that.
+    Whoever goes back gives up what came after, so then it is the best ever as well. The loop
+    carries it out at the node; a judgement under way against another champion is dropped.
     Raises `LabLocked` in the moment in which the judge writes."""
     origin = origin_of(seal.path)
     assert origin is not None
     here = (seal.number, id_of(origin))
     with ledger.lock(lab):
         standing = ledger.standing_of(lab)
+        best = here
+        if word == "promote" and standing.best is not None:
+            best = (standing.best, standing.best_model)
         verdict = Verdict(
             standing.verdicts + 1, clock.now(), word, seal.number, seal.manifest.step, here[1],
-            *here, *here,
+            *here, *best,
             by="user", reason=reason, against=standing.champion,
             false_promotions=standing.false_promotions,
         )  # fmt: skip

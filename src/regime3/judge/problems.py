@@ -45,16 +45,14 @@ def _open_levels(lab: Lab) -> dict[str, list[int]]:
 
 
 def fresh_rows(
-    cells: Sequence[Cell], start: int, count: int, regime: int, book: Codebook
-) -> tuple[list[dict[str, Any]], int]:
-    """`count` problems or a few more, cells in turn, and the first index that was not used."""
-    rounds = -(-count // len(cells))
-    rows = [
+    cells: Sequence[Cell], start: int, rounds: int, regime: int, book: Codebook
+) -> list[dict[str, Any]]:
+    """Problems in rounds, each with one of every cell; a round takes up one index."""
+    return [
         row(tasks.sample(family, level, "heldout", start + number), regime, book)
         for number in range(rounds)
         for family, level in cells
     ]
-    return rows, start + rounds
 
 
 def fixed_rows(

@@ -7,15 +7,18 @@ from typing import Any
 import msgspec
 
 from regime3.judge.case import read_case
-from regime3.judge.ledger import fold, read
+from regime3.judge.ledger import standing_of, verdicts
 from regime3.paths import Lab
-from regime3.records.verdict import Verdict
 
 
 def view(lab: Lab) -> dict[str, Any]:
     """Champion, best ever, the judgement under way, and every verdict, the newest last."""
-    lines = read(lab)
-    standing = fold(lines)
+    return {**summary(lab), "verdicts": [msgspec.to_builtins(each) for each in verdicts(lab)]}
+
+
+def summary(lab: Lab) -> dict[str, Any]:
+    """The same without the verdicts."""
+    standing = standing_of(lab)
     case = read_case(lab)
     return {
         "champion": standing.champion,
@@ -33,5 +36,4 @@ def view(lab: Lab) -> dict[str, Any]:
             "wins": sum(first and not second for _, first, second in case.pairs),
             "losses": sum(second and not first for _, first, second in case.pairs),
         },
-        "verdicts": [msgspec.to_builtins(each) for each in lines if isinstance(each, Verdict)],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -47,6 +47,16 @@ class Verdict(msgspec.Struct, frozen=True):
     false_promotions: float = 0.0
     """Expected number of false promotions so far: alpha for each comparison."""
     seconds: float = 0.0
+
+    def brief(self) -> dict[str, Any]:
+        """What a list of verdicts shows of each."""
+        return {name: getattr(self, name) for name in BRIEF}
+
+
+BRIEF: Final = (
+    *("number", "at", "word", "by", "seal", "step", "model", "against", "champion"),
+    *("reason", "seconds"),
+)
 
 
 class Carried(msgspec.Struct, frozen=True, tag_field="kind", tag="carried"):

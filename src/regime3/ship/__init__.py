@@ -1,5 +1,6 @@
 """Checkpoints on their way to the node: export, push, and the node's resumable uploads.
 
-`export` makes the bf16 folder, `push` sends it, `uploads` receives, `tus` speaks the protocol.
+`narrow` converts weights, `export` says what is shipped of a checkpoint, `push` sends it,
+`uploads` receives, `tus` speaks the protocol.
 Nothing here imports torch; nothing here decides what is served.
 """

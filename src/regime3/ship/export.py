@@ -1,24 +1,25 @@
 """The bf16 export of a checkpoint: what is served of it, at half the size and without a trainer's.
 
-    export_folder(seal.path, lab.node_export("step-1200"), Origin(seal=7, ...))
+    with Export(seal.path) as export:
+        export.describe(Origin(seal=7, ...))       # one reading: hashes, and with them the manifest
+        export.blocks("model.safetensors", at, length)
 
-Tensors are converted file by file in small blocks with integer arithmetic (round to nearest, ties
-to even, as torch does) and hashed while they are written; no tensor is ever whole in memory and
-torch is not needed. The same checkpoint gives the same bytes everywhere, so the manifest's hash
-names them.
+    export_folder(source, target, origin)          # the same as files
+
+An export need not be written down to be sent: any part of a file is made when it is asked for
+(`narrow`), the same bytes each time and everywhere, so the manifest's hash names them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from types import TracebackType
+from typing import IO, Final
 
 from regime3 import disk
 from regime3.errors import ModelError, NodeRefused
@@ -30,20 +31,19 @@ from regime3.records.models import (
     encode_manifest,
     origin_in,
 )
-from regime3.records.tensors import LyingHeader, encode_header, read_header
+from regime3.records.tensors import LyingHeader
+from regime3.ship.narrow import Block, Narrow
 
-BLOCK_BYTES: Final = 8 << 20
-CACHED_VALUES: Final = 1 << 15
-"""Values converted at one time: their scratch stays in the core's cache."""
 NOT_SERVED: Final = (
-    *("optimizer", "scheduler", "rng", "trainer_state", "budget", "training_args"),
+    *("optimizer", "scheduler", "rng", "trainer_state", "budget", "training", "training_args"),
     *("ledger", "ended", "rollback", "manifest"),
 )
 """First parts of the names that only a trainer or the vault needs."""
-SHRUNK: Final = frozenset({"F32"})
 
 Progress = Callable[[int], None]
 """Told bytes as they are read."""
+Promised = Mapping[str, SealedFile]
+"""A checkpoint's manifest: what is read has to be what was sealed."""
 
 
 def served_files(source: Path) -> list[str]:
@@ -67,54 +67,117 @@ def origin_of(source: Path) -> Origin | None:
         return None
 
 
+class Export:
+    """The files of an export, open: a checkpoint that is pruned meanwhile is still read to its end.
+
+    Raises `ModelError` for a checkpoint that is not sound, OSError."""
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        self._weights: dict[str, Narrow] = {}
+        self._texts: dict[str, tuple[bytes, bytes]] = {}
+        """As they lie there, and as they are served."""
+        with _believed(source), contextlib.ExitStack() as opened:
+            for name in served_files(source):
+                if name.endswith(".safetensors"):
+                    self._weights[name] = opened.enter_context(Narrow(source / name))
+                else:
+                    was = (source / name).read_bytes()
+                    self._texts[name] = (was, _served(name, was))
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Export:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._opened.close()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file, as it is served."""
+        texts = {name: len(now) for name, (_, now) in self._texts.items()}
+        return texts | {name: each.size_bytes for name, each in self._weights.items()}
+
+    def blocks(self, name: str, at: int, length: int) -> Iterator[Block]:
+        """A part of a file; each block stays as it is until the one after the next is asked for."""
+        if name in self._texts:
+            yield self._texts[name][1][at : at + length]
+            return
+        with _believed(self.source):
+            for _, narrow in self._weights[name].pieces(at, length):
+                yield narrow
+
+    def describe(
+        self,
+        origin: Origin | None,
+        progress: Progress = lambda _: None,
+        promised: Promised | None = None,
+        into: Path | None = None,
+    ) -> ModelManifest:
+        """Read all of it once, for its hashes; `into` is a folder to write it to as well."""
+        with _believed(self.source):
+            files = {
+                name: self._describe_file(name, progress, promised, into) for name in self.sizes
+            }
+        return ModelManifest(files, origin=origin)
+
+    def _describe_file(
+        self, name: str, progress: Progress, promised: Promised | None, into: Path | None
+    ) -> SealedFile:
+        sealed = (promised or {}).get(name)
+        with contextlib.ExitStack() as opened:
+            out = opened.enter_context(open(into / name, "wb", buffering=0)) if into else None
+            read, written = opened.enter_context(_Hashing()), opened.enter_context(_Hashing(out))
+            pieces = self._weights[name].pieces() if name in self._weights else [self._texts[name]]
+            for was, now in pieces:
+                if sealed is not None:
+                    read.put(was)
+                written.put(now)
+                progress(len(was))
+            found, made = read.settled(), written.settled()
+        if sealed is not None and found != sealed:
+            raise LyingHeader(f"{name} is not what was sealed")
+        return made
+
+
 def export_folder(
     source: Path,
     target: Path,
     origin: Origin | None,
     progress: Progress = lambda _: None,
-    promised: Mapping[str, SealedFile] | None = None,
-    durable: bool = True,
+    promised: Promised | None = None,
 ) -> ModelManifest:
-    """Write and seal the export; `target` must not exist. Raises `ModelError`, OSError.
-
-    `promised` is the checkpoint's manifest: what is read has to be what was sealed. Not `durable`
-    spares the disk: for a copy whose every byte is checked again by who receives it.
-    """
+    """Write and seal the export; `target` must not exist. Raises `ModelError`, OSError."""
     disk.make_folder(target.parent)
     temp = disk.temp_folder(target.parent, target.name)
     try:
-        files = {
-            name: _export_file(source, temp, name, progress, (promised or {}).get(name))
-            for name in served_files(source)
-        }
-        manifest = ModelManifest(files, origin=origin)
+        with Export(source) as export:
+            manifest = export.describe(origin, progress, promised, temp)
         disk.write_bytes(temp / MANIFEST_NAME, encode_manifest(manifest), durable=False)
-        if durable:
-            disk.seal_folder(temp, target)
-        else:
-            disk.rename(temp, target, durable=False)
-    except LyingHeader as lie:
-        raise ModelError(f"{source}: {lie}", "r3 checkpoints --verify") from None
+        disk.seal_folder(temp, target)
     finally:
         disk.remove_folder(temp)
     return manifest
 
 
-def _export_file(
-    source: Path, temp: Path, name: str, progress: Progress, promised: SealedFile | None
-) -> SealedFile:
-    if name.endswith(".safetensors"):
-        return _convert(source / name, temp / name, progress, promised)
-    data = (source / name).read_bytes()
-    if promised is not None and hashlib.sha256(data).hexdigest() != promised.sha256:
-        raise LyingHeader(f"{name} is not what was sealed")
+@contextlib.contextmanager
+def _believed(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except LyingHeader as lie:
+        raise ModelError(f"{source}: {lie}", "r3 checkpoints --verify") from None
+
+
+def _served(name: str, data: bytes) -> bytes:
+    """What becomes of a file that holds no weights."""
     if name == "config.json":
-        data = _said_in_bf16(data)
-    elif name.endswith(".index.json"):
-        data = _without_total(data)
-    disk.write_bytes(temp / name, data, durable=False)
-    progress(len(data))
-    return SealedFile(len(data), hashlib.sha256(data).hexdigest())
+        return _said_in_bf16(data)
+    return _without_total(data) if name.endswith(".index.json") else data
 
 
 def _said_in_bf16(data: bytes) -> bytes:
@@ -133,98 +196,43 @@ def _without_total(data: bytes) -> bytes:
     return json.dumps(index, ensure_ascii=False, indent=2).encode("utf-8") + b"\n"
 
 
-# -------------------------------------------------------------------------------------- tensors
-
-
 class _Hashing:
     """Hashes, and writes if there is where to, in a thread of its own, one block behind."""
 
-    def __init__(self, out: IO[bytes] | None) -> None:
+    def __init__(self, out: IO[bytes] | None = None) -> None:
         self._out, self._digest, self._size_bytes = out, hashlib.sha256(), 0
         self._pool = ThreadPoolExecutor(1, "export")
         self._pending: Future[None] | None = None
 
-    def put(self, block: bytes | bytearray) -> None:
+    def put(self, block: Block) -> None:
+        """Take a block, which has to stay as it is until the next one has been put."""
         self._settle()
         self._pending = self._pool.submit(self._take, block)
 
-    def close(self) -> SealedFile:
-        try:
-            self._settle()
-        finally:
-            self._pool.shutdown()
+    def settled(self) -> SealedFile:
+        """Size and hash of what was put."""
+        self._settle()
         return SealedFile(self._size_bytes, self._digest.hexdigest())
+
+    def __enter__(self) -> _Hashing:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()
 
     def _settle(self) -> None:
         if self._pending is not None:
             pending, self._pending = self._pending, None
             pending.result()
 
-    def _take(self, block: bytes | bytearray) -> None:
+    def _take(self, block: Block) -> None:
         self._digest.update(block)
         self._size_bytes += len(block)
         left = memoryview(block)
         while self._out is not None and left:
             left = left[self._out.write(left) :]
-
-
-def _convert(
-    source: Path, target: Path, progress: Progress, promised: SealedFile | None
-) -> SealedFile:
-    """One safetensors file with every fp32 tensor in bf16, in the same order."""
-    header = read_header(source)
-    narrow = [
-        (name, "BF16" if tensor.dtype in SHRUNK else tensor.dtype, tensor.shape)
-        for name, tensor in header.tensors.items()
-    ]
-    with open(source, "rb", buffering=0) as data, open(target, "wb", buffering=0) as out:
-        read, written = _Hashing(None), _Hashing(out)
-        try:
-            read.put(_read(data, header.data_at))
-            written.put(encode_header(narrow, header.metadata))
-            for tensor in header.tensors.values():
-                shrink = tensor.dtype in SHRUNK
-                left = tensor.end - tensor.begin
-                while left:
-                    block = _read(data, min(left, BLOCK_BYTES))
-                    left -= len(block)
-                    if promised is not None:
-                        read.put(block)
-                    written.put(to_bf16(block).tobytes() if shrink else block)
-                    progress(len(block))
-        finally:
-            was, now = read.close(), written.close()
-    if promised is not None and was != promised:
-        raise LyingHeader(f"{source.name} is not what was sealed")
-    return now
-
-
-def _read(data: Any, wanted: int) -> bytearray:
-    block = bytearray(wanted)
-    view, got = memoryview(block), 0
-    while got < wanted:
-        more = data.readinto(view[got:])
-        if not more:
-            raise LyingHeader("the file became shorter while it was read")
-        got += more
-    return block
-
-
-def to_bf16(block: bytes | bytearray) -> NDArray[np.uint16]:
-    """Little-endian fp32 bytes as bf16 bits: to nearest, ties to even; NaN stays NaN."""
-    bits = np.frombuffer(block, dtype="<u4")
-    narrow = np.empty(len(bits), dtype=np.uint16)
-    scratch = np.empty(min(len(bits), CACHED_VALUES), dtype=np.uint32)
-    for at in range(0, len(bits), CACHED_VALUES):
-        part = bits[at : at + CACHED_VALUES]
-        rounded = scratch[: len(part)]
-        np.right_shift(part, 16, out=rounded)
-        np.bitwise_and(rounded, 1, out=rounded)
-        np.add(rounded, 0x7FFF, out=rounded)
-        np.add(rounded, part, out=rounded)
-        np.right_shift(rounded, 16, out=rounded)
-        narrow[at : at + len(part)] = rounded
-        odd = np.isnan(part.view("<f4"))
-        if odd.any():
-            narrow[at : at + len(part)][odd] = 0x7FC0
-    return narrow

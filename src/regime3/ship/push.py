@@ -3,9 +3,11 @@
     with Node("http://127.0.0.1:8765", token) as node:
         pushed = push(lab, seal, node, activate=True)
 
-Every step may be repeated: what the node has already is not sent again, a cut upload goes on at
-the node's offset, a push of the same checkpoint changes nothing. Transient trouble is waited out
-with growing pauses as long as bytes get through now and then; a refusal is told as it is.
+The checkpoint is read twice: once for the hashes that the manifest promises, once to send it; the
+export lies nowhere in between. Every step may be repeated: what the node has already is not sent
+again, a cut upload goes on at the node's offset, a push of the same checkpoint changes nothing.
+Transient trouble is waited out with growing pauses as long as bytes get through now and then; a
+refusal is told as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -26,8 +29,14 @@ from regime3 import disk
 from regime3.errors import NodeRefused, Unavailable
 from regime3.paths import Lab
 from regime3.records.checkpoint import MANIFEST_NAME, Seal
-from regime3.records.models import ModelManifest, check_id, decode_manifest, id_of
-from regime3.ship.export import export_folder, origin_of
+from regime3.records.models import (
+    ModelManifest,
+    check_id,
+    decode_manifest,
+    encode_manifest,
+    id_of,
+)
+from regime3.ship.export import Export, origin_of
 from regime3.ship.protocol import CONTENT, PREFIX, VERSION
 
 PIECE_BYTES: Final = 256 << 20
@@ -113,30 +122,75 @@ class Node:
         return told
 
 
-def export_seal(
-    lab: Lab, seal: Seal, model_id: str | None = None, progress: Progress = lambda *_: None
-) -> tuple[str, Path]:
-    """The bf16 export of a checkpoint, made if it is not there: its id and folder.
+class Folder:
+    """A sealed model folder to be sent as it is. Raises OSError."""
 
-    Older exports are removed. Raises `ModelError` when the checkpoint is not what was sealed."""
-    origin = origin_of(seal.path)
-    assert origin is not None
-    model_id = check_id(model_id) if model_id else id_of(origin)
-    target = lab.node_export(model_id)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = (folder / MANIFEST_NAME).read_bytes()
+
+    def blocks(self, name: str, at: int, length: int) -> Iterator[bytes]:
+        """A part of a file."""
+        with open(self.folder / name, "rb", buffering=0) as data:
+            data.seek(at)
+            while length:
+                block = data.read(min(READ_BYTES, length))
+                assert block, f"{name} became shorter"
+                length -= len(block)
+                yield block
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A checkpoint to be sent as its bf16 export, which is made on the way."""
+
+    export: Export
+    manifest: bytes
+
+    def blocks(self, name: str, at: int, length: int) -> Iterator[bytes]:
+        """A part of a file."""
+        for block in self.export.blocks(name, at, length):
+            yield bytes(block)
+
+
+def manifest_of(
+    lab: Lab, seal: Seal, export: Export, model_id: str, progress: Progress = lambda *_: None
+) -> bytes:
+    """The manifest of a checkpoint's export: made by reading all of it, or as it was made before.
+
+    Those of older exports are removed. Raises `ModelError` when the checkpoint is not what was
+    sealed."""
+    target = lab.node_export(model_id) / MANIFEST_NAME
     disk.make_folder(lab.node_exports)
     for old in lab.node_exports.iterdir():
         if old.name != model_id:
             disk.remove_folder(old)
-    if not target.is_dir():
-        done, total = 0, seal.size_bytes
+    origin = origin_of(seal.path)
+    known = _known(target)
+    if known is not None and (known.origin, _sizes(known)) == (origin, export.sizes):
+        return encode_manifest(known)
+    done, total = 0, seal.size_bytes
 
-        def tell(more: int) -> None:
-            nonlocal done
-            done += more
-            progress("export", done, total)
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        progress("export", done, total)
 
-        export_folder(seal.path, target, origin, tell, seal.manifest.files, durable=False)
-    return model_id, target
+    made = encode_manifest(export.describe(origin, tell, seal.manifest.files))
+    disk.make_folder(target.parent)
+    disk.write_bytes(target, made, durable=False)
+    return made
+
+
+def _known(path: Path) -> ModelManifest | None:
+    try:
+        return decode_manifest(path.read_bytes())
+    except (OSError, NodeRefused):
+        return None
+
+
+def _sizes(manifest: ModelManifest) -> dict[str, int]:
+    return {name: item.size_bytes for name, item in manifest.files.items()}
 
 
 def push(
@@ -151,14 +205,18 @@ def push(
 ) -> Pushed:
     """Bring a checkpoint to the node. Raises `NodeRefused`, `Unavailable`, `ModelError`."""
     began = time.monotonic()
-    model_id, folder = export_seal(lab, seal, model_id, progress)
-    exported = time.monotonic()
-    try:
-        pushed = send_folder(folder, model_id, node, progress=progress, patience_s=patience_s)
-    except NodeRefused as refused:
-        if refused.status == 422:  # torn by a power loss, perhaps: the next push makes it anew
-            disk.remove_folder(folder)
-        raise
+    origin = origin_of(seal.path)
+    assert origin is not None
+    model_id = check_id(model_id) if model_id else id_of(origin)
+    with Export(seal.path) as export:
+        manifest = manifest_of(lab, seal, export, model_id, progress)
+        exported = time.monotonic()
+        try:
+            pushed = _send(Sealed(export, manifest), model_id, node, progress, patience_s)
+        except NodeRefused as refused:
+            if refused.status == 422:  # read wrongly, perhaps: the next push reads it anew
+                disk.remove_folder(lab.node_export(model_id))
+            raise
     pushed = msgspec.structs.replace(pushed, export_s=exported - began)
     if not activate:
         return pushed
@@ -175,8 +233,14 @@ def send_folder(
     patience_s: float = PATIENCE_S,
 ) -> Pushed:
     """Upload a sealed model folder and register it."""
+    return _send(Folder(folder), model_id, node, progress, patience_s)
+
+
+def _send(
+    source: Folder | Sealed, model_id: str, node: Node, progress: Progress, patience_s: float
+) -> Pushed:
     began = time.monotonic()
-    sending = _Sending(folder, model_id, node, progress)
+    sending = _Sending(source, model_id, node, progress)
     _patiently(sending.send, lambda: sending.safe_max, patience_s)
     return Pushed(
         model_id,
@@ -189,13 +253,15 @@ def send_folder(
 
 
 class _Sending:
-    """One folder's way. `send` may be called again after any failure."""
+    """One model's way. `send` may be called again after any failure."""
 
-    def __init__(self, folder: Path, model_id: str, node: Node, progress: Progress) -> None:
-        data = (folder / MANIFEST_NAME).read_bytes()
-        self.folder, self.model_id, self.node, self._progress = folder, model_id, node, progress
-        self.manifest: ModelManifest = decode_manifest(data)
-        self.promise = hashlib.sha256(data).hexdigest()
+    def __init__(
+        self, source: Folder | Sealed, model_id: str, node: Node, progress: Progress
+    ) -> None:
+        self.source, self.model_id, self.node, self._progress = source, model_id, node, progress
+        self.manifest: ModelManifest = decode_manifest(source.manifest)
+        self.promise = hashlib.sha256(source.manifest).hexdigest()
+        self._sizes = {MANIFEST_NAME: len(source.manifest), **_sizes(self.manifest)}
         self.sent = 0
         self.safe_max = 0
         """The most bytes that the node has had safe."""
@@ -204,7 +270,7 @@ class _Sending:
     def send(self) -> None:
         if self._is_there():
             return
-        for name in [MANIFEST_NAME, *self.manifest.files]:
+        for name in self._sizes:
             try:
                 self._send_file(name)
             except NodeRefused as refused:
@@ -229,7 +295,7 @@ class _Sending:
         return known is not None
 
     def _send_file(self, name: str) -> None:
-        size = (self.folder / name).stat().st_size
+        size = self._sizes[name]
         at = self._offset(name, size)
         if at == size > 0:
             self._piece(name, size, size)  # safe, though perhaps a kill came before the check
@@ -269,16 +335,13 @@ class _Sending:
         return int(answer.headers["Upload-Offset"])
 
     def _blocks(self, name: str, at: int, length: int) -> Iterator[bytes]:
-        with open(self.folder / name, "rb", buffering=0) as data:
-            data.seek(at)
-            while length:
-                block = data.read(min(READ_BYTES, length))
-                assert block, f"{name} became shorter"
-                length -= len(block)
-                at += len(block)
-                self.sent += len(block)
-                self._reach(name, at)
-                yield block
+        manifest = self.source.manifest
+        own = name == MANIFEST_NAME
+        for block in [manifest[at:]] if own else self.source.blocks(name, at, length):
+            at += len(block)
+            self.sent += len(block)
+            self._reach(name, at)
+            yield block
 
     def _url(self, name: str) -> str:
         return f"{PREFIX}/{self.model_id}/{name}"

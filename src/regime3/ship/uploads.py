@@ -267,8 +267,14 @@ class Uploads:
         with self._lock:
             disk.sweep_temp(self.lab.node_uploads)
             for folder in list(self.lab.node_uploads.iterdir()):
-                if not self._is_sound(folder) and not self._busy(folder.name):
+                if self._busy(folder.name):
+                    continue
+                if not self._is_sound(folder):
                     self._drop(folder.name)
+                    continue
+                # A write that a kill cut off: a model with such a file would be refused for ever.
+                disk.sweep_temp(folder)
+                disk.sweep_temp(self.lab.node_upload_files(folder.name))
 
     def recover(self) -> None:
         """At start: a model whose every file was whole when the node was killed is published."""
