@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import Any
 
@@ -122,6 +123,9 @@ class _Reports:
         self.reports: list[Any] = []
         self.hooks = self
         self.model = tiny_model()
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def report(self, report: Any) -> None:
         self.reports.append(report)

@@ -1,6 +1,7 @@
 """What a checkpoint holds of training: written into a temp folder, loaded back bit for bit.
 
     model.safetensors config.json generation_config.json tokenizer files   as transformers writes
+    training.safetensors    the weights that are trained, where model.safetensors is their average
     trainer_state.json      the step; read by Trainer.train(resume_from_checkpoint=...)
     optimizer.safetensors   NAME.exp_avg, NAME.exp_avg_sq, NAME.step
     optimizer.json          the groups, names of their parameters included
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from regime3.train.trainer import WindowTrainer
 
 WEIGHTS = "model.safetensors"
+TRAINED_WEIGHTS = "training.safetensors"
 TRAINER_STATE = "trainer_state.json"
 OPTIMIZER_TENSORS = "optimizer.safetensors"
 OPTIMIZER_JSON = "optimizer.json"
@@ -47,6 +49,10 @@ SHARD_BYTES_MAX = 1 << 50
 def write_state(trainer: WindowTrainer, folder: Path) -> None:
     """Write everything torch knows into `folder`. Call it between steps, from `next_window`."""
     write_model(trainer, folder)
+    if trainer.average is not None:
+        named = trainer.model.named_parameters()
+        weights = {name: each.detach().contiguous() for name, each in named}
+        save_file(weights, folder / TRAINED_WEIGHTS)
     _write_optimizer(trainer, folder)
     _write_plain(folder / SCHEDULER_JSON, {"last_epoch": trainer.lr_scheduler.last_epoch})
     _write_plain(folder / BUDGET_JSON, _budget(trainer))
@@ -77,7 +83,8 @@ def write_model(trainer: WindowTrainer, folder: Path) -> None:
     # The Trainer switches the cache off for training; a served model wants it on.
     while_training, config.use_cache = config.use_cache, trainer.use_cache_outside
     try:
-        trainer.model.save_pretrained(folder, max_shard_size=SHARD_BYTES_MAX)
+        with trainer.averaged():
+            trainer.model.save_pretrained(folder, max_shard_size=SHARD_BYTES_MAX)
     finally:
         config.use_cache = while_training
     if trainer.processing_class is not None:
@@ -161,11 +168,25 @@ def load_state(trainer: WindowTrainer, folder: Path) -> None:
 
     Raises SealError when a tensor is missing or has another shape.
     """
+    _load_weights(trainer, folder)
     _load_optimizer(trainer, folder)
     _load_scheduler(trainer, folder)
     _load_budget(trainer, folder)
     if (folder / RNG_JSON).is_file():
         load_rng(folder)
+
+
+def _load_weights(trainer: WindowTrainer, folder: Path) -> None:
+    """The Trainer has loaded the model; its average, where there is one, begins there."""
+    if trainer.average is not None:
+        trainer.average.restart()
+    if not (folder / TRAINED_WEIGHTS).is_file():
+        return
+    stored = load_file(folder / TRAINED_WEIGHTS)
+    for name, parameter in trainer.model.named_parameters():
+        if name not in stored or stored[name].shape != parameter.shape:
+            raise SealError(f"checkpoint {folder.name}: {TRAINED_WEIGHTS} lacks {name}")
+        parameter.data.copy_(stored[name])
 
 
 def _load_optimizer(trainer: WindowTrainer, folder: Path) -> None:

@@ -14,6 +14,7 @@ look at files, or restart anything: a broken optimizer step raises `StepLost`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tempfile
@@ -33,6 +34,7 @@ from regime3.model import oom
 from regime3.records.messages import Alert, Beat, OutOfMemory
 from regime3.records.rows import Window
 from regime3.train import state
+from regime3.train.average import Average
 from regime3.train.faults import FaultInjector
 from regime3.train.hooks import TrainHooks
 from regime3.train.loss import TokenLoss, choose_path
@@ -141,6 +143,7 @@ class WindowTrainer(Trainer):  # type: ignore[misc]
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.bad_windows = 0
+        self.average: Average | None = None
         self.in_optimizer = False
         self.watch = LossWatch(settings.train.spike_factor)
         self.step = self._window_step(device)
@@ -189,6 +192,8 @@ class WindowTrainer(Trainer):  # type: ignore[misc]
     def begin(self) -> None:
         """Before the first window: Adam's state, then the checkpoint's, then a rehearsal."""
         state.create_adam_state(self.optimizer)
+        if self.settings.train.average_steps > 0:
+            self.average = Average(self.model, self.settings.train.average_steps)
         if state.can_resume(self.resume):
             assert self.resume is not None
             state.load_state(self, self.resume)
@@ -229,6 +234,10 @@ class WindowTrainer(Trainer):  # type: ignore[misc]
         self._current = window, out, started, rate
         return torch.tensor(out.loss or 0.0, device=self.args.device)
 
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """What is sealed and validated in the model's place: the average, where there is one."""
+        return contextlib.nullcontext() if self.average is None else self.average.in_place()
+
     # ------------------------------------------------------------ after a window
 
     def pass_over(self, window: Window) -> None:
@@ -242,6 +251,8 @@ class WindowTrainer(Trainer):  # type: ignore[misc]
         assert self._current is not None
         window, out, started, rate = self._current
         self._current = None
+        if self.average is not None and out.loss is not None:
+            self.average.take(self.state.global_step)
         result = self._result(window, out, self.clock.monotonic() - started, rate)
         self.bad_windows = 0 if out.loss is not None else self.bad_windows + 1
         if self.bad_windows >= self.settings.train.bad_windows_max:

@@ -123,7 +123,7 @@ class Validator:
         started = self.clock.monotonic()
         loss: float | None = None
         answers: list[Answer] = []
-        with _aside(trainer.model):
+        with _aside(trainer.model), trainer.averaged():
             if self.loss_due and self.account.affords(self.loss_price_s):
                 loss, self.loss_price_s = self._timed(lambda: self._loss(trainer))
                 self.loss_due = False
