@@ -6,12 +6,25 @@ import math
 import time
 from dataclasses import dataclass
 
+import msgspec
+
+from regime3 import tasks
 from regime3.clock import FakeClock
 from regime3.config import Settings
+from regime3.forge import shard, shown
+from regime3.forge import state as forge_state
+from regime3.forge.attempts import Attempt, Tried
+from regime3.judge import ledger
+from regime3.judge.case import Case, write_case
+from regime3.lang import codebook
 from regime3.paths import Lab
 from regime3.records import messages as say
+from regime3.records.probe import ProbeAnswer, ProbeSheet
 from regime3.records.status import GpuReading, QueueFile, QueueState
+from regime3.records.verdict import Verdict
 from regime3.status.board import StatusBoard
+from regime3.tasks.rows import row
+from regime3.tasks.verdict import judge_row
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 QUESTIONS = (
@@ -134,3 +147,74 @@ def busy_day(lab: Lab, steps: int = 600, *, step_s: float = 6.0, cards: object =
     clock.advance(1)
     day.write()
     return day
+
+
+def loop_day(lab: Lab) -> None:
+    """What judge, forge and evolution leave after an hour: written by their own code."""
+    now = time.time()
+    here = {"model": "nano-{}", "champion_model": "nano-{}", "best_model": "nano-{}"}
+    told = [
+        ("first", 1, 0, 1, "nothing to compare with"),
+        ("promote", 4, 600, 4, "93 won, 51 lost of 960: better than the champion"),
+        ("hold", 7, 1200, 4, "80 won, 78 lost of 1200: no difference that matters"),
+        ("worse", 9, 1800, 4, f"40 won, 88 lost of 720: worse than the champion {HOSTILE}"),
+        ("rollback", 11, 2400, 4, "31 won, 77 lost of 480: worse than the champion"),
+    ]
+    lab.judge.mkdir(parents=True, exist_ok=True)
+    for number, (word, seal, step, champion, reason) in enumerate(told, 1):
+        ids = dict(zip(here, (f"nano-{seal}", f"nano-{champion}", f"nano-{champion}"), strict=True))
+        verdict = Verdict(
+            number, now - 3600 + 700 * number, word, seal, step,  # type: ignore[arg-type]
+            champion=champion, best=champion, reason=reason, **ids,
+        )  # fmt: skip
+        ledger.append(lab, verdict)
+    case = Case(13, 3000, "nano-13", 4, "nano-4", 9000, 9240, now - 60)
+    case.pairs = [("lists", True, False)] * 31 + [("lists", False, True)] * 12
+    write_case(lab, case)
+    state = forge_state.State(next_shard=6, rows_made=15_000)
+    for family, top, rate in (("lists", 3, 0.62), ("numbers", 2, 0.48), ("entailment", 1, 0.12)):
+        state.families[family] = forge_state.Family(top)
+        for level in range(1, top + 1):
+            found = state.cell(family, level)
+            found.estimate = found.estimate.after(round(100 * rate / level), 100, 400.0)
+    state.alert(now - 300, 4, "collapse", "numbers is not asked until shard 14: answers are alike")
+    lab.loop.mkdir(parents=True, exist_ok=True)
+    forge_state.save(lab, state)
+    for number, passed in ((1, 10), (2, 15), (3, 20), (4, 60), (5, 70)):
+        level = {"problems": 10, "attempts": 100, "passed": passed, "solved": 8}
+        shard.note(
+            lab,
+            {
+                "shard": number,
+                "at": now - 3600 + 600 * number,
+                "rows": 3000,
+                "seconds": 41.0,
+                "kinds": {"attempt": 700, "oracle": 2300},
+                "dropped": {"written before": 9},
+                "levels": {"lists:2": level},
+                "tokens": 1200,
+                "note": None,
+                "file": None,
+            },
+        )
+    shown.write(lab, attempts_at("lists", 2), 5, "nano-11", now - 120)
+    lab.evolution.mkdir(parents=True, exist_ok=True)
+    for seal, step, solved in ((1, 0, 2), (4, 600, 5), (7, 1200, 8)):
+        lines = [ProbeSheet(seal, step, f"nano-{seal}", now - 3600 + step, 20)] + [
+            ProbeAnswer(f"lists:1:{8000 + n}:{regime}", n < solved, n < solved, 3, 1.0, 9, "", "")
+            for n in range(10)
+            for regime in (2, 3)
+        ]
+        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        lab.evolution_file(seal).write_bytes(data)
+
+
+def attempts_at(family: str, level: int) -> list[Tried]:
+    """A problem answered rightly by its oracle, and wrongly by another problem's answer."""
+    samples = [tasks.sample(family, level, "train", index) for index in range(2)]
+    book = codebook.shipped()
+    rows = [row(sample, 2, book) for sample in samples]
+    wrong = [*rows[0]["messages"][:-1], rows[1]["messages"][-1]]
+    right = Attempt(judge_row(rows[0], None), "", 12, "job", 0, 0, True)
+    bad = Attempt(judge_row({**rows[0], "messages": wrong}, None), "", 15, "job", 0, 1, False)
+    return [Tried(samples[0], [right, bad])]

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from regime3.paths import Lab
 from regime3.records import messages as say
 from regime3.records.status import QueueFile, QueueState
-from tests.web.labs import HOSTILE, NoCards, busy_day
+from tests.web.labs import HOSTILE, NoCards, busy_day, loop_day
 
 Look = Callable[..., Page]
 
@@ -25,6 +25,9 @@ DRAWN = """(id) => {
   for (let at = 3; at < data.length; at += 4) inked += data[at] > 0;
   return inked;
 }"""
+
+NO_STREAM = "window.EventSource = class { addEventListener() {} close() {} }"
+"""A browser, or a proxy, that lets no stream through."""
 
 
 def expect_state(page: Page, state: str, timeout: float = 8_000) -> None:
@@ -99,15 +102,63 @@ def test_a_new_step_arrives_on_the_page_by_itself(lab: Lab, look: Look) -> None:
     expect(page.locator("#step")).to_contain_text("61")
 
 
+def test_the_stream_alone_brings_what_is_new(lab: Lab, look: Look) -> None:
+    day = busy_day(lab, 60)
+    page = look()
+    expect(page.locator("#step")).to_contain_text("60")
+    page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('gone')) }")
+    day.board.take(say.Beat("paused"))
+    day.write()
+    expect_state(page, "paused")
+
+
+def test_without_a_stream_the_page_asks(lab: Lab, look: Look) -> None:
+    day = busy_day(lab, 60)
+    page = look(script=NO_STREAM)
+    expect_state(page, "alive")
+    day.board.take(say.Beat("paused"))
+    day.write()
+    expect_state(page, "paused")
+
+
+def test_what_happened_since_the_last_look_is_told(lab: Lab, look: Look) -> None:
+    day = busy_day(lab, 60)
+    loop_day(lab)
+    key = f"regime3.look.{lab.root.name}"
+    number = day.board.status.recent_events[-1].number
+    before = {"at": time.time() - 7200, "step": 20, "loss": 0.9, "event": number, "verdict": 1}
+    day.board.take(say.Sealed(9, 60, "steps", 1.0, 1000))
+    day.write()
+    page = look(script=f"localStorage.setItem({key!r}, {json.dumps(json.dumps(before))})")
+    told = page.locator("#since")
+    expect(told).to_contain_text("Since you last looked, 2 h")
+    expect(told).to_contain_text("40 steps, loss 0.9000 to")
+    expect(told).to_contain_text("1 promotion")
+    expect(told).to_contain_text("1 checkpoint")
+    kept = json.loads(page.evaluate(f"localStorage.getItem({key!r})"))
+    assert kept["step"] == 60 and abs(kept["at"] - time.time()) < 60
+
+
+@pytest.mark.parametrize("kept", ["", "null", "[1]", '{"at": "long ago"}', HOSTILE])
+def test_a_first_look_and_a_damaged_memory_say_nothing_of_the_last(
+    lab: Lab, look: Look, kept: str
+) -> None:
+    busy_day(lab, 60)
+    page = look(script=f"localStorage.setItem('regime3.look.{lab.root.name}', {json.dumps(kept)})")
+    expect_state(page, "alive")
+    expect(page.locator("#step")).to_contain_text("60")
+    expect(page.locator("#since")).to_have_text("")
+
+
 def test_held_updates_stay_as_they_are(lab: Lab, look: Look) -> None:
     day = busy_day(lab, 30)
     page = look()
-    page.get_by_role("button", name="Hold updates").click()
+    page.get_by_role("button", name="Hold").click()
     day.board.take(say.Beat("paused"))
     day.write()
     page.wait_for_timeout(1500)
     expect_state(page, "alive")
-    page.get_by_role("button", name="Go on updating").click()
+    page.get_by_role("button", name="Go on").click()
     expect_state(page, "paused")
 
 
@@ -228,7 +279,7 @@ def test_both_themes_keep_text_and_ground_apart(lab: Lab, look: Look) -> None:
 
 def test_a_page_whose_server_is_gone_says_so(lab: Lab, look: Look) -> None:
     busy_day(lab, 30)
-    page = look()
+    page = look(script=NO_STREAM)
     page.evaluate("() => { const now = performance.now(); performance.now = () => now + 9000 }")
     page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('gone')) }")
     expect_state(page, "lost", 15_000)
@@ -241,3 +292,80 @@ def test_the_contract_is_served_as_it_stands(lab: Lab, look: Look) -> None:
     page = look()
     served = page.evaluate("fetch('/status/training_status.json').then((answer) => answer.text())")
     assert json.loads(served) == json.loads(lab.status_file.read_bytes())
+
+
+def test_the_loop_is_shown_verdicts_pass_rates_and_attempts(lab: Lab, look: Look) -> None:
+    busy_day(lab, 120)
+    loop_day(lab)
+    page = look()
+    verdicts = page.locator("#verdicts li")
+    expect(verdicts).to_have_count(5)
+    expect(verdicts.first).to_contain_text("Rolled back checkpoint 11, 31 won, 77 lost")
+    expect(verdicts.nth(1)).to_contain_text(HOSTILE)  # as text
+    expect(page.locator("#loop-note")).to_have_text(
+        "champion is checkpoint 4; judging checkpoint 13: 31 won, 12 lost of 43"
+    )
+    lists = page.locator("#rates tr", has_text="lists")
+    expect(lists.locator("td")).to_have_text(["62 %", "31 %", "21 %"])
+    expect(page.locator("#rates tr", has_text="entailment").locator("td").nth(1)).to_have_text(
+        "closed"
+    )
+    expect(page.locator("#rates .told li")).to_have_text([re.compile("numbers is not asked")])
+    expect(page.locator("#loop-curve-note")).to_contain_text("codes 20 % at step 0, 80 % at 1,200")
+    attempts = page.locator("#attempts .exl button")
+    expect(attempts).to_have_count(2)
+    expect(page.locator("#attempts .steps li.ok")).to_have_count(2)
+    attempts.nth(1).click()
+    expect(page.locator("#attempts .steps li.bad")).to_have_count(1)
+    expect(page.locator("#attempts .steps li.unread")).to_have_count(1)
+    expect(page.locator("#attempts .exd")).to_contain_text("Expected ")
+    wait_for_curve(page)
+    lane = page.locator("#lanes .lane", has_text="Verdict")
+    expect(lane.locator(".lane-p .i.bad")).to_have_count(1)
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_new_verdict_appears_without_a_reload(lab: Lab, look: Look) -> None:
+    busy_day(lab, 120)
+    page = look(width=360)
+    expect(page.locator("#verdicts")).to_contain_text("The first checkpoint")
+    expect(page.locator("#attempts")).to_contain_text("What the model tried")
+    loop_day(lab)
+    expect(page.locator("#verdicts li").first).to_contain_text("Rolled back", timeout=15_000)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide == 360
+
+
+def test_a_stretch_is_zoomed_into_by_mouse_and_key_and_stays(lab: Lab, look: Look) -> None:
+    busy_day(lab, 600)
+    page = look()
+    wait_for_curve(page)
+    whole = page.locator("#curves-note").text_content() or ""
+    box = page.locator("#plot-loss .u-over").bounding_box()
+    assert box is not None
+    y = box["y"] + 40
+    page.mouse.move(box["x"] + 0.4 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], y, steps=5)
+    page.mouse.up()
+    expect(page.locator("#curves-note")).not_to_have_text(whole)
+
+    def steps() -> int:
+        told = page.locator("#curves-note").text_content() or ""
+        return int(re.findall(r"([\d,]+) steps", told)[0].replace(",", ""))
+
+    near = steps()
+    assert 80 < near < 160 and f"{page.url}".count("#steps=")
+    expect(page.locator("#ranges [aria-pressed=true]")).to_have_count(0)
+    page.reload()
+    wait_for_curve(page)
+    assert abs(steps() - near) <= 2
+    page.locator("#plot-loss").focus()
+    page.keyboard.press("+")
+    expect(page.locator("#curves-note")).to_contain_text(
+        re.compile(rf", {near // 2}|, {near // 2 + 1} steps")
+    )
+    page.keyboard.press("0")
+    expect(page.locator("#curves-note")).to_have_text(whole)
+    expect(page.locator("#ranges [data-range='0']")).to_have_attribute("aria-pressed", "true")
+    assert "#" not in page.url

@@ -4,8 +4,9 @@
 
 A whole reply: an opening, steps a line each and a closing, or none of these; then the answer. It
 knows types, arity, names, constants and, by unrolling steps, which lines may be cited. It counts no
-nodes, no depth and no budget, and does not know that a fraction is in lowest terms: a reply that it
-accepts may still be refused for these. `lark` is the same for codes. SPEC.md, sections 1 and 2.
+nodes, no depth and no budget, and of lowest terms knows only that a fraction is not 0, as it would
+take a state for each remainder of each denominator (`engine.fractions` sees to them): a reply that
+it accepts may still be refused for these. `lark` is the same for codes. SPEC.md, sections 1 and 2.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from regime3.lang.signature import FORMS, RULES, Slots
 
 _INTEGER = "/0|-?[1-9][0-9]{0,63}/"
 _FROM_0 = "/0|[1-9][0-9]{0,63}/"
+_NOT_0 = "/-?[1-9][0-9]{0,63}/"
 _FROM_2 = "/[2-9]|[1-9][0-9]{1,63}/"
 _SLOTS = {
     "pow": {1: "FROM_2"},
     "rem": {1: "FROM_2"},
-    "frac": {1: "FROM_2"},
+    "frac": {0: "NOT_0", 1: "FROM_2"},
     "take": {0: "FROM_0"},
     "drop": {0: "FROM_0"},
 }
@@ -60,7 +62,8 @@ class _Writer:
         while self.waiting:
             kind = self.waiting.pop(0)
             rules.append(f"{_rule(kind)}: " + "\n    | ".join(self._alternatives(kind)))
-        rules += [f"INTEGER: {_INTEGER}", f"FROM_0: {_FROM_0}", f"FROM_2: {_FROM_2}"]
+        rules += [f"INTEGER: {_INTEGER}", f"NOT_0: {_NOT_0}"]
+        rules += [f"FROM_0: {_FROM_0}", f"FROM_2: {_FROM_2}"]
         return "\n".join(rules) + "\n"
 
     # ------------------------------------------------------------------------------- steps

@@ -51,6 +51,23 @@ KINDS: dict[str, Kind] = {
     "throughput-low": Kind(
         "WARN", "Look for another program on the processor or GPU, or for heat: r3 doctor"
     ),
+    "divergence": Kind(
+        "WARN", "Compare with the last checkpoints (r3 checkpoints) and lower train.learning_rate."
+    ),
+    "plateau": Kind(
+        "INFO", "More or harder data may help, or a lower train.learning_rate; r3 evolution tells."
+    ),
+    "gap": Kind(
+        "WARN",
+        "It learns rows by heart, or validation/ holds other kinds: more data, fewer passes.",
+    ),
+    "gap-wide": Kind(
+        "ERROR", "It learns rows by heart. Stop repeating data: r3 pause, then r3 queue"
+    ),
+    "gpu-warm": Kind("WARN", "Look at fans and airflow, or lower the limit: r3 power"),
+    "gpu-hot": Kind(
+        "ERROR", "Lower the power limit now: r3 power quiet; look at fans and airflow."
+    ),
     "queue-dry": Kind("INFO", "Drop .jsonl files into inbox/, or run: r3 add FILE"),
     "non-finite-figure": Kind(
         "WARN", "A figure is shown as unknown. Report it if it stays.", 900.0

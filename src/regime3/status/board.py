@@ -30,6 +30,7 @@ from regime3.status.events import EventLog, read_events
 from regime3.status.history import History
 from regime3.status.learning import Losses
 from regime3.status.machine import Cards, Machine
+from regime3.status.machine_log import MachineLog, figures_of
 from regime3.status.progress import Progress
 from regime3.status.queue_state import LiveQueue
 from regime3.status.reading import read_status
@@ -76,6 +77,7 @@ class StatusBoard:
         self.live_queue = LiveQueue(status.queue)
         self.progress = Progress(status)
         self.machine = Machine(lab, cards)
+        self.machine_log = MachineLog(lab)
         self._energy_j_before = (status.energy_kwh or 0.0) * 3.6e6
         self._tokens_at_begin = status.tokens_total
         self._history: History | None = None
@@ -430,10 +432,17 @@ class StatusBoard:
         status.train_loss_history = list(self.losses.history)
         self._show_machine(now)
         self.alerts.expire(now)
+        known = {alert.code for alert in self.alerts.active()}
         share = self.progress.baseline.share(status.tokens_per_sec)
         conditions.speed(self.alerts, status, share, now)
         conditions.silence(self.alerts, status, now)
         conditions.queue(self.alerts, status, now)
+        conditions.learning(self.alerts, status, self.losses, now)
+        conditions.gap(self.alerts, status, now)
+        conditions.heat(self.alerts, status, now)
+        for alert in self.alerts.active():
+            if alert.code not in known and alert.level != "INFO":
+                self.event(f"alert-{alert.code}", alert.message, level=alert.level)
         status.active_alerts = self.alerts.active()
         status.alert_summary = self.alerts.summary()
         gravest = self.alerts.gravest_error()
@@ -445,6 +454,7 @@ class StatusBoard:
         if not machine.refresh(now, self.clock.monotonic(), status.worker_pid):
             return
         status.system, status.gpu = machine.system, machine.gpu
+        self.machine_log.add(now, figures_of(machine.system, machine.gpu))
         if machine.gpu is not None:
             status.energy_kwh = (self._energy_j_before + machine.energy_j) / 3.6e6
         if machine.energy_j > 0:

@@ -19,6 +19,12 @@ SMOOTHING = 0.05
 TREND_HALF_MIN = 20
 EVALUATIONS_HALF = 5
 ACCURACY_POINTS = 2.0
+STRETCH = 100
+STRETCHES = 40
+PLATEAU_STEPS = STRETCH * STRETCHES // 2
+"""The newer half of the stretches must be lower than the older one."""
+LOWEST_AFTER = 200
+"""Losses before the smoothed one counts as a low: the first ones are all over the place."""
 
 
 class Losses:
@@ -27,7 +33,11 @@ class Losses:
     def __init__(self, history: Iterable[tuple[int, float]] = (), smoothed: float | None = None):
         self.history: deque[tuple[int, float]] = deque(history, maxlen=KEPT)
         self.smoothed = smoothed
+        self.lowest: float | None = None
+        """The least that the smoothed loss has been, since the supervisor started."""
         self._count = 1 / SMOOTHING if smoothed is not None else 0.0
+        self._stretch: list[float] = []
+        self._stretches: deque[float] = deque(maxlen=STRETCHES)
 
     def add(self, step: int, loss: float) -> None:
         """Take a finite loss."""
@@ -37,11 +47,26 @@ class Losses:
         self.smoothed = (
             loss if self.smoothed is None else self.smoothed + (loss - self.smoothed) * share
         )
+        if self._count >= LOWEST_AFTER:
+            self.lowest = min(self.smoothed, self.lowest or math.inf)
+        self._stretch.append(loss)
+        if len(self._stretch) == STRETCH:
+            self._stretches.append(statistics.fmean(self._stretch))
+            self._stretch.clear()
 
     def forget_after(self, step: int) -> None:
         """A restart or rollback: what came after `step` will come again."""
         kept = [item for item in self.history if item[0] <= step]
         self.history = deque(kept, maxlen=KEPT)
+        self._stretch.clear()
+        self._stretches.clear()
+
+    def moved(self) -> bool | None:
+        """Whether the loss fell beyond the noise over the last stretches; None: too few of them."""
+        if len(self._stretches) < STRETCHES:
+            return None
+        found = list(self._stretches)
+        return _compared(found[: STRETCHES // 2], found[STRETCHES // 2 :])[1] == "falling"
 
     def variance(self) -> float | None:
         """Of the last losses; None under two."""

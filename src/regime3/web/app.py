@@ -1,19 +1,30 @@
-"""The app of the live page: what a viewer may ask, all of it read from files as they are now.
+"""The app of the viewer: what a viewer may ask, all of it read from files as they are now.
 
-    GET /                              the page
+    GET /                              the page of the door that was knocked at
+    GET /live, /memory, /lab           the pages, see `regime3.web.pages`
     GET /static/...                    its modules, styles and fonts
     GET /status/training_status.json   the contract, byte for byte; 503 when missing or torn
     GET /api/live                      status, judged by age
+    GET /api/stream                    the same as it changes, see `regime3.web.stream`
     GET /api/history?metric=loss,...&first=&last=&since=&points=
     GET /api/events?after=
+    GET /api/loop                      verdicts, pass rates, the last attempts
+    GET /api/system, /api/gpu_stats    both boxes now, see `regime3.web.system`
+    GET /api/memory_stats?since=&points=
+    GET /api/lab/ledger, compare?one=&other=, curriculum, lengths, evolution, probe?name=,
+        codebook, lineage?of=          see `regime3.web.lab`
+    GET /api/node/jobs, /api/node/power   what the node says of them, asked through `NodeView`
+    GET, POST /api/session; POST /api/act see `regime3.web.acts`
     GET /healthz
 
 `create_app` touches no socket. Answers carry an ETag, so that a page that asks often is mostly
-told "as before". Acting on training is not here: that is `r3`.
+told "as before".
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,47 +34,85 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
-from regime3.errors import Unavailable
+from regime3.errors import InputRefused, LabError, Unavailable
 from regime3.paths import Lab
 from regime3.status.events import read_events
 from regime3.status.history_files import POINTS_MAX, HistoryFiles, Table
 from regime3.status.liveness import judge
+from regime3.status.machine_log import POINTS_MAX as MACHINE_POINTS_MAX
 from regime3.status.reading import read_bytes, read_status
 from regime3.status.tiers import METRICS, Array
+from regime3.tokens import TokenFile
+from regime3.web import lab as lab_page
+from regime3.web import loop
+from regime3.web.acts import Acts
 from regime3.web.guard import Guard, check_exposure
+from regime3.web.pages import DOORS, page
+from regime3.web.stream import LiveStream
+from regime3.web.system import Boxes
 
 STATIC = Path(__file__).parent / "static"
 POINTS_DEFAULT = 800
 EVENTS_MAX = 500
+JOBS_SHOWN = 20
 STEP_MAX = 1 << 53
+SEAL_MAX = 99_999_999
 
 
-def create_app(lab: Lab, settings: Settings, clock: Clock | None = None) -> Starlette:
-    """The app of one lab. Raises SettingsError when it would be open to others."""
+def create_app(
+    lab: Lab, settings: Settings, clock: Clock | None = None, doors: Mapping[int, str] | None = None
+) -> Starlette:
+    """The app of one lab. Raises SettingsError when it would be open to others.
+
+    `doors` are ports and the pages they open on; any other port opens on the live page.
+    """
     check_exposure(settings.web)
-    pages = Pages(lab, clock or SystemClock())
-    return Starlette(
+    pages = Pages(lab, settings, clock or SystemClock(), doors or {})
+    stream = LiveStream(pages.look)
+    tokens = TokenFile(lab, "viewer")
+    acts = Acts(lab, settings, tokens)
+    app = Starlette(
         routes=[
-            Route("/", pages.page),
+            Route("/", pages.front),
+            *(Route(f"/{name}", pages.page, name=name) for name in DOORS),
             Route("/status/training_status.json", pages.contract),
             Route("/api/live", pages.live),
+            Route("/api/stream", stream.answer),
             Route("/api/history", pages.history),
             Route("/api/events", pages.events),
+            Route("/api/loop", pages.loop),
+            Route("/api/system", pages.system),
+            Route("/api/gpu_stats", pages.cards),
+            Route("/api/memory_stats", pages.memory),
+            Route("/api/session", acts.session, methods=["GET", "POST"]),
+            Route("/api/act", acts.act, methods=["POST"]),
+            Route("/api/node/jobs", pages.jobs),
+            Route("/api/node/power", pages.power),
+            Route("/api/lab/ledger", pages.ledger),
+            Route("/api/lab/compare", pages.compare),
+            Route("/api/lab/curriculum", pages.curriculum),
+            Route("/api/lab/lengths", pages.lengths),
+            Route("/api/lab/evolution", pages.evolution),
+            Route("/api/lab/probe", pages.probe),
+            Route("/api/lab/codebook", pages.codebook),
+            Route("/api/lab/lineage", pages.lineage),
             Route("/healthz", pages.health),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
-            Middleware(Guard, web=settings.web),
+            Middleware(Guard, web=settings.web, tokens=tokens),
             Middleware(GZipMiddleware, minimum_size=1000),
         ],
         exception_handlers={BadQuery: _refuse},
     )
+    app.state.stream = stream
+    return app
 
 
 class BadQuery(Exception):
@@ -77,12 +126,20 @@ def _refuse(request: Request, error: Exception) -> Response:
 class Pages:
     """The routes. They are plain functions, so Starlette runs them off its event loop."""
 
-    def __init__(self, lab: Lab, clock: Clock) -> None:
-        self.lab, self.clock = lab, clock
+    def __init__(
+        self, lab: Lab, settings: Settings, clock: Clock, doors: Mapping[int, str]
+    ) -> None:
+        self.lab, self.clock, self.doors = lab, clock, doors
+        self.settings = settings
+        self.boxes = Boxes(lab, settings, clock)
+
+    def front(self, request: Request) -> Response:
+        """The page of this door."""
+        return _page(request, self.doors.get(request.scope["server"][1], "live"))
 
     def page(self, request: Request) -> Response:
-        """The page itself."""
-        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+        """The page that the path names."""
+        return _page(request, request.url.path[1:])
 
     def health(self, request: Request) -> Response:
         """This server answers; it says nothing of training."""
@@ -98,19 +155,24 @@ class Pages:
 
     def live(self, request: Request) -> Response:
         """Status and judgement; `problem` instead of both when there is nothing to read."""
+        body, tag = self.look()
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"etag": tag})
+        return _json(body, {"etag": tag})
+
+    def look(self) -> tuple[dict[str, Any], str]:
+        """What `live` answers, and its tag."""
         now = self.clock.now()
         body: dict[str, Any] = {"now": now, "lab": self.lab.root.resolve().name}
         try:
             status = read_status(self.lab)
         except Unavailable as problem:
-            body |= {"status": None, "judgement": None, "problem": _problem(problem)}
-            return JSONResponse(body)
+            told = _problem(problem)
+            tag = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+            return body | {"status": None, "judgement": None, "problem": told}, f'"{tag}"'
         judgement = judge(status, now)
         tag = f'"{status.sequence}-{status.timestamp}-{judgement.state}"'
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"etag": tag})
-        body |= {"status": status, "judgement": judgement, "problem": None}
-        return _json(body, {"etag": tag})
+        return body | {"status": status, "judgement": judgement, "problem": None}, tag
 
     def history(self, request: Request) -> Response:
         """Metrics over a stretch of steps in common buckets; null is "not measured"."""
@@ -136,6 +198,98 @@ class Pages:
         """Events newer than `after`, oldest first."""
         after = _whole(request.query_params.get("after"), 0, STEP_MAX, 0)
         return _json({"events": read_events(self.lab, after=after, limit=EVENTS_MAX)})
+
+    def loop(self, request: Request) -> Response:
+        """What judge and forge have done, see `regime3.web.loop`."""
+        tag = loop.tag(self.lab)
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"etag": tag})
+        return _json(loop.look(self.lab), {"etag": tag})
+
+    def system(self, request: Request) -> Response:
+        """Processor, memory and disk of both boxes."""
+        return _json(self.boxes.system())
+
+    def cards(self, request: Request) -> Response:
+        """Cards of both boxes."""
+        return _json(self.boxes.cards())
+
+    def jobs(self, request: Request) -> Response:
+        """The node's newest jobs."""
+        return _json(self.boxes.node.ask(f"jobs?limit={JOBS_SHOWN}", "jobs"))
+
+    def power(self, request: Request) -> Response:
+        """The profile that holds at the node, and its quiet hours."""
+        node = self.boxes.node
+        told = node.ask("settings/power_profile", "profile")
+        return _json(
+            {**told, "schedule": node.ask("settings/power_schedule", "schedule")["schedule"]}
+        )
+
+    def memory(self, request: Request) -> Response:
+        """The trainer's box over time."""
+        query = request.query_params
+        points = _whole(query.get("points"), 1, MACHINE_POINTS_MAX, POINTS_DEFAULT)
+        return _json(self.boxes.memory(_number(query.get("since", "0")), points))
+
+    def ledger(self, request: Request) -> Response:
+        """Verdicts and checkpoints."""
+        return _tagged(request, lambda: lab_page.ledger_of(self.lab))
+
+    def compare(self, request: Request) -> Response:
+        """Two checkpoints on the same probes."""
+        query = request.query_params
+        one, other = (_whole(query.get(name), 0, SEAL_MAX, 0) for name in ("one", "other"))
+        return _tagged(request, lambda: lab_page.compare(self.lab, one, other))
+
+    def curriculum(self, request: Request) -> Response:
+        """Pass rates, and where generation is aimed."""
+        return _tagged(request, lambda: lab_page.curriculum(self.lab))
+
+    def lengths(self, request: Request) -> Response:
+        """Solved by family and length."""
+        return _tagged(request, lambda: lab_page.lengths(self.lab))
+
+    def evolution(self, request: Request) -> Response:
+        """The probes."""
+        return _tagged(request, lambda: lab_page.evolution(self.lab))
+
+    def probe(self, request: Request) -> Response:
+        """One probe through time."""
+        name = request.query_params.get("name", "")
+        return _tagged(request, lambda: lab_page.probe(self.lab, name))
+
+    def codebook(self, request: Request) -> Response:
+        """The codes."""
+        return _tagged(request, lambda: lab_page.codes(self.lab))
+
+    def lineage(self, request: Request) -> Response:
+        """Everything known of a row, a checkpoint or an answer; 404 with the reason."""
+        what = request.query_params.get("of", "")
+        return _tagged(request, lambda: lab_page.lineage(self.lab, self.settings, what))
+
+
+def _tagged(request: Request, look: Callable[[], dict[str, Any]]) -> Response:
+    """JSON with a tag of its content; what is wrong in the lab or the question is said."""
+    try:
+        body = look()
+    except InputRefused as refused:
+        return JSONResponse({"error": refused.message, "next": refused.next_command}, 404)
+    except LabError as problem:
+        return JSONResponse({"error": problem.message, "next": problem.next_command}, 503)
+    data = msgspec.json.encode(body)
+    tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"etag": tag})
+    return Response(data, media_type="application/json", headers={"etag": tag})
+
+
+def _page(request: Request, name: str) -> Response:
+    data, tag = page(name)
+    headers = {"cache-control": "no-cache", "etag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type="text/html", headers=headers)
 
 
 def _json(body: Any, headers: dict[str, str] | None = None) -> Response:

@@ -1,6 +1,6 @@
-"""Run the live page: bind, say where, serve until stopped.
+"""Run the viewer: bind, say where, serve until stopped.
 
-The socket is bound before anything else, so a busy port is one clear sentence. The address is
+Its sockets are bound before anything else, so a busy port is one clear sentence. The address is
 left in the lab (`control/web.json`) while the page answers.
 """
 
@@ -20,22 +20,38 @@ from regime3.config import Settings, Web
 from regime3.paths import Lab
 from regime3.web.app import create_app
 from regime3.web.guard import check_exposure
+from regime3.web.pages import DOORS
 
 CONNECTIONS_MAX = 200
 SHUTDOWN_S_MAX = 3
 
 
-def bind(web: Web) -> socket.socket:
-    """A listening socket. Raises Unavailable when the port is taken or the address is not ours."""
-    return listening.bind(
-        web.host, web.port, "the live page", f"r3 web --set web.port={web.port + 10}"
-    )
+def bind(web: Web) -> list[socket.socket]:
+    """A listening socket for each door: ports in a row, or any free ones for port 0.
+
+    Raises Unavailable when one is taken or the address is not ours."""
+    with contextlib.ExitStack() as stack:
+        found = [
+            stack.enter_context(
+                listening.bind(
+                    web.host,
+                    web.port and web.port + place,
+                    f"the {name} page",
+                    f"r3 web --set web.port={web.port + 10}",
+                )
+            )
+            for place, name in enumerate(DOORS)
+        ]
+        stack.pop_all()
+    return found
 
 
-def make_server(lab: Lab, settings: Settings) -> uvicorn.Server:
-    """A server of the app, not yet running; `run(sockets=[bind(...)])` runs it."""
+def make_server(lab: Lab, settings: Settings, listeners: list[socket.socket]) -> uvicorn.Server:
+    """A server of the app, not yet running; `run(sockets=listeners)` runs it."""
+    ports = [each.getsockname()[1] for each in listeners]
+    app = create_app(lab, settings, doors=dict(zip(ports, DOORS, strict=True)))
     config = uvicorn.Config(
-        create_app(lab, settings),
+        app,
         log_level="warning",
         access_log=False,  # addresses may carry the token
         server_header=False,
@@ -44,25 +60,28 @@ def make_server(lab: Lab, settings: Settings) -> uvicorn.Server:
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=SHUTDOWN_S_MAX,
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    app.state.stream.closing = lambda: server.should_exit
+    return server
 
 
 def serve(lab: Lab, settings: Settings, tell: Callable[[str], None] = print) -> None:
     """Serve until SIGTERM or SIGINT. Raises SettingsError or Unavailable before it begins."""
     check_exposure(settings.web)
-    listener = bind(settings.web)
-    url = listening.address_of(listener, settings.web.host)
-    server = make_server(lab, settings)
+    listeners = bind(settings.web)
+    url, *others = (listening.address_of(each, settings.web.host) for each in listeners)
+    server = make_server(lab, settings, listeners)
     if threading.current_thread() is threading.main_thread():
         # uvicorn hands a signal on once it has shut down; by then there is nothing left to do.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
     disk.make_folder(lab.control)
     disk.write_json(lab.web_address_file, {"url": url, "pid": os.getpid()}, durable=False)
-    tell(f"live page: {url}")
+    tell(f"live page: {url} (memory {others[0]}, lab {others[1]})")
     try:
-        with listener:
-            server.run(sockets=[listener])
+        server.run(sockets=listeners)
     finally:
+        for each in listeners:
+            each.close()
         with contextlib.suppress(OSError):
             disk.remove(lab.web_address_file)

@@ -3,22 +3,27 @@
 
 import { $, el, icon, text } from "./dom.js";
 import * as say from "./format.js";
+import { VERDICT, verdictText } from "./loop.js";
+import { choose, chosen } from "./place.js";
 import { eventColour, eventIcon } from "./panels.js";
+import { broken, smoothed } from "./series.js";
 import { colours, lossTrack, speedTrack } from "./tracks.js";
 
 const METRICS = "loss,loss_smoothed,validation_loss,tokens_per_sec,supervised_per_sec";
-const LANES = [["Checkpoint", "e-seal", ["sealed"]], ["Fault", "e-fault", null], ["File", "e-file", ["admitted", "file-over"]]];
+const LANES = [["Checkpoint", "e-seal", ["sealed"]], ["Fault", "e-fault", null], ["File", "e-file", ["admitted", "file-over"]], ["Verdict", "e-verdict", ["verdict"]]];
 const TABLE_ROWS = 24;
 const GLYPH_PX = 13;
-const GAP_S = 120;
 
 export class Curves {
   constructor(feed) {
     this.feed = feed;
-    this.range = 0;
+    const [first, last] = chosen("steps").split("-").map(Number);
+    this.zoom = first >= 0 && last > first ? { first, last } : null;
+    this.range = Number(chosen("range")) || 0;
     this.log = false;
     this.answer = null;
     this.events = [];
+    this.verdicts = [];
     this.status = null;
     this.askedStep = null;
     this.askedAt = -Infinity;
@@ -31,10 +36,11 @@ export class Curves {
     for (const button of $("ranges").querySelectorAll("[data-range]")) {
       button.addEventListener("click", () => {
         this.range = Number(button.dataset.range);
-        for (const other of $("ranges").querySelectorAll("[data-range]")) other.setAttribute("aria-pressed", String(other === button));
-        this.refresh();
+        choose("range", this.range ? String(this.range) : "");
+        this.show(null);
       });
     }
+    this.pressed();
     $("log").addEventListener("click", () => { this.log = !this.log; $("log").setAttribute("aria-pressed", String(this.log)); this.build(); });
     $("table-toggle").addEventListener("click", () => {
       $("table").hidden = !$("table").hidden;
@@ -46,18 +52,61 @@ export class Curves {
     new ResizeObserver(() => this.resize()).observe($("plot-loss"));
   }
 
+  /** Steps `first` to `last`, or all of the chosen range for null; kept in the address. */
+  show(zoom) {
+    this.zoom = zoom;
+    choose("steps", zoom ? `${zoom.first}-${zoom.last}` : "");
+    this.pressed();
+    this.moved(null);
+    this.refresh();
+  }
+
+  pressed() {
+    for (const button of $("ranges").querySelectorAll("[data-range]")) button.setAttribute("aria-pressed", String(!this.zoom && Number(button.dataset.range) === this.range));
+  }
+
+  /** The stretch between two points of what is drawn. */
+  select(from, to) {
+    const { first, step } = this.answer;
+    if (step[to] > first[from]) this.show({ first: first[from], last: step[to] });
+  }
+
+  /** Half as much around the cursor, or twice as much. */
+  scale(factor) {
+    const { first, step } = this.answer;
+    const [low, high] = [first[0], step.at(-1)];
+    const middle = this.index === null ? (low + high) / 2 : step[this.index];
+    const reach = Math.max(5, (factor * (high - low)) / 2);
+    const from = Math.max(0, Math.round(middle - reach));
+    const to = Math.round(middle + reach);
+    this.show(from === 0 && to >= (this.status?.current_step ?? to) ? null : { first: from, last: to });
+  }
+
+  /** The query of what is shown, as the server understands it. */
+  stretch() {
+    if (this.zoom) return `&first=${this.zoom.first}&last=${this.zoom.last}`;
+    return this.range ? `&since=${Math.floor(this.feed.now() - this.range)}` : "";
+  }
+
   /** A new status: ask again when training has moved on and the last answer is old enough. */
   follow(status) {
     this.status = status;
     const recorded = (status?.tokens_total ?? 0) > 0 && status.current_step !== null;
     document.body.dataset.data = recorded ? "full" : "empty";
     if (!recorded) return;
-    const mark = `${status.current_step}-${status.validation_step}-${status.recent_events.at(-1)?.number}`;
+    const settled = this.zoom && this.points() && this.zoom.last < status.current_step;
+    const mark = settled ? `${this.zoom.first}-${this.zoom.last}` : `${status.current_step}-${status.validation_step}-${status.recent_events.at(-1)?.number}`;
     const pause = this.range > 86400 ? 30000 : this.range > 3600 ? 10000 : this.points() > 500 ? 5000 : 1500;
     if (mark !== this.askedStep && performance.now() - this.askedAt > pause) {
       this.askedStep = mark;
       this.refresh();
     }
+  }
+
+  /** Verdicts of the judge, as events; they come from another file than the trainer's events. */
+  judged(verdicts) {
+    this.verdicts = verdicts.map((one) => ({ kind: "verdict", level: "INFO", time: one.at, word: one.word, text: verdictText(one) }));
+    if (this.charts.length) this.showLanes();
   }
 
   points() {
@@ -66,11 +115,10 @@ export class Curves {
 
   async refresh() {
     this.askedAt = performance.now();
-    const since = this.range ? `&since=${Math.floor(this.feed.now() - this.range)}` : "";
     const wanted = Math.max(120, Math.min(900, Math.round($("plot-loss").clientWidth / 1.5)));
     const newest = this.events.at(-1)?.number ?? 0;
     const [answer, fresh] = await Promise.all([
-      this.feed.ask(`/api/history?metric=${METRICS}&points=${wanted}${since}`),
+      this.feed.ask(`/api/history?metric=${METRICS}&points=${wanted}${this.stretch()}`),
       this.feed.ask(`/api/events?after=${newest}`),
     ]);
     if (fresh) this.events.push(...fresh.events.filter((event) => event.number > newest));
@@ -95,9 +143,10 @@ export class Curves {
     const theme = colours();
     const floor = () => (this.status?.tokens_per_sec_baseline ? 0.6 * this.status.tokens_per_sec_baseline : null);
     const moved = (u) => this.moved(u.cursor.idx);
+    const select = (from, to) => this.select(from, to);
     this.charts = [
-      lossTrack($("plot-loss"), theme, () => this.lossData(), this.log, moved, () => this.showLanes()),
-      speedTrack($("plot-speed"), theme, () => this.speedData(), floor),
+      lossTrack($("plot-loss"), theme, () => this.lossData(), this.log, moved, () => this.showLanes(), select),
+      speedTrack($("plot-speed"), theme, () => this.speedData(), floor, select),
     ];
   }
 
@@ -145,6 +194,13 @@ export class Curves {
   }
 
   key(event) {
+    const scales = { "+": 0.5, "=": 0.5, "-": 2 };
+    if (this.charts.length && event.key in scales) {
+      event.preventDefault();
+      this.scale(scales[event.key]);
+      return;
+    }
+    if (event.key === "0") this.show(null);
     const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -1e9, End: 1e9 };
     if (!this.charts.length || !(event.key in moves || event.key === "Escape")) return;
     event.preventDefault();
@@ -160,16 +216,16 @@ export class Curves {
     if (!chart || chart.scales.x.min === null) return;
     const { min, max } = chart.scales.x;
     const width = chart.bbox.width / devicePixelRatio;
-    const inside = this.events.filter((event) => event.time >= min && event.time <= max);
+    const inside = [...this.events, ...this.verdicts].filter((event) => event.time >= min && event.time <= max);
     $("lanes").replaceChildren(...LANES.map(([name, shape, kinds]) => {
       const mine = inside.filter((event) => (kinds ? kinds.includes(event.kind) : event.level !== "INFO"));
       const track = el("div", { class: "lane-p" });
       let lastLeft = -Infinity;
       for (const event of mine) {
         const left = chart.valToPos(event.time, "x");
-        if (left - lastLeft < GLYPH_PX && !eventColour(event)) continue;
+        if (left - lastLeft < GLYPH_PX && !eventColour(event) && event.word !== "promote") continue;
         lastLeft = left;
-        const glyph = icon(kinds ? shape : eventIcon(event), eventColour(event));
+        const glyph = event.word ? icon(...VERDICT[event.word]) : icon(kinds ? shape : eventIcon(event), eventColour(event));
         glyph.style.left = `${Math.min(left, width - GLYPH_PX / 2)}px`;
         track.append(glyph);
       }
@@ -179,7 +235,7 @@ export class Curves {
   }
 
   readEvent(time) {
-    const told = this.events.filter((event) => event.kind !== "ready");
+    const told = [...this.events.filter((event) => event.kind !== "ready"), ...this.verdicts].sort((a, b) => a.time - b.time);
     const chart = this.charts[0];
     const near = chart ? ((chart.scales.x.max - chart.scales.x.min) / Math.max(1, chart.bbox.width / devicePixelRatio)) * 9 : 1;
     const event = time === null ? told.at(-1) : told.filter((one) => Math.abs(one.time - time) < near).at(-1);
@@ -195,7 +251,7 @@ export class Curves {
     text("curves-note", `${span}, ${say.whole(steps)} steps`);
     const known = (values) => values.filter((value) => value !== null);
     const [low, high] = [Math.min(...known(m.loss.min)), Math.max(...known(m.loss.max))];
-    text("curves-summary", `Over ${span} and ${steps} steps the smoothed loss went from ${say.loss(from)} to ${say.loss(to)}; single steps lay between ${say.loss(low)} and ${say.loss(high)}. Arrow keys move the cursor.`);
+    text("curves-summary", `Over ${span} and ${steps} steps the smoothed loss went from ${say.loss(from)} to ${say.loss(to)}; single steps lay between ${say.loss(low)} and ${say.loss(high)}. Arrow keys move the cursor, + and - zoom, 0 shows all.`);
   }
 
   showTable() {
@@ -213,32 +269,3 @@ export class Curves {
 }
 
 const lastKnown = (values) => { const at = values.findLastIndex((value) => value !== null); return at < 0 ? null : at; };
-
-/** Bucket means under a centred bell of about a fiftieth of the stretch: smooth, without lag. */
-function smoothed(means) {
-  const reach = Math.max(1, Math.round(means.length / 100));
-  const bell = Array.from({ length: 2 * reach + 1 }, (_, at) => Math.exp(-2 * ((at - reach) / reach) ** 2));
-  return means.map((mean, at) => {
-    if (mean === null) return null;
-    let [total, weight] = [0, 0];
-    for (let near = Math.max(0, at - reach); near <= Math.min(means.length - 1, at + reach); near += 1) {
-      if (means[near] === null) continue;
-      total += means[near] * bell[near - at + reach];
-      weight += bell[near - at + reach];
-    }
-    return total / weight;
-  });
-}
-
-/** The answer with an empty bucket wherever nothing was trained for long, so lines break there. */
-function broken(answer) {
-  const { time } = answer;
-  const typical = time.length > 1 ? (time.at(-1) - time[0]) / time.length : 0;
-  const cuts = new Set();
-  for (let at = 1; at < time.length; at += 1) if (time[at] - time[at - 1] > Math.max(GAP_S, 8 * typical)) cuts.add(at);
-  if (!cuts.size) return answer;
-  const spread = (values, fill) => values.flatMap((value, at) => (cuts.has(at) ? [fill(at), value] : [value]));
-  const metrics = Object.fromEntries(Object.entries(answer.metrics).map(([name, column]) => [name,
-    Object.fromEntries(Object.entries(column).map(([kind, values]) => [kind, spread(values, () => null)]))]));
-  return { ...answer, metrics, time: spread(time, (at) => time[at - 1] + 1), step: spread(answer.step, (at) => answer.step[at - 1]), first: spread(answer.first, (at) => answer.first[at - 1]) };
-}

@@ -5,7 +5,7 @@ import * as say from "./format.js";
 
 const WARM_SHARE = 0.92;
 
-function gauge(label, value, of, share, warnAt = WARM_SHARE) {
+export function gauge(label, value, of, share, warnAt = WARM_SHARE) {
   const fill = el("i");
   fill.style.width = `${Math.min(100, 100 * (share ?? 0))}%`;
   const warn = share !== null && share > warnAt ? " warn" : "";
@@ -13,7 +13,7 @@ function gauge(label, value, of, share, warnAt = WARM_SHARE) {
     el("div", {}, el("p", {}, el("b", {}, value), el("small", {}, of)), share === null ? null : el("div", { class: `rail2${warn}`, "aria-hidden": "true" }, fill)));
 }
 
-const shareOf = (part, all) => (part === null || part === undefined || !all ? null : part / all);
+export const shareOf = (part, all) => (part === null || part === undefined || !all ? null : part / all);
 
 export const showMachine = whenChanged(([status]) => {
   const system = status?.system ?? null;
@@ -37,7 +37,7 @@ export const showMachine = whenChanged(([status]) => {
 
 const size = (count) => (count >= 1e9 ? `${(count / 1e9).toFixed(1)} B` : `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} M`);
 
-function card(one) {
+export function card(one) {
   const memory = shareOf(one.memory_used_bytes, one.memory_total_bytes);
   const heat = one.temperature_c === null ? "" : `${say.whole(one.temperature_c)} °C`;
   const power = one.power_w === null ? "" : `${say.whole(one.power_w)} W${one.power_limit_w ? ` of ${say.whole(one.power_limit_w)}` : ""}`;

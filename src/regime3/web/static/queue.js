@@ -1,5 +1,6 @@
 // The queue on a clock: three lanes, the files in the order they train, and the books.
 
+import { actButton } from "./control.js";
 import { $, el, text, whenChanged } from "./dom.js";
 import * as say from "./format.js";
 
@@ -59,6 +60,7 @@ function table(placed, queue, perSecond, timestamp) {
   const rows = placed.slice(0, LISTED).map(({ file, index, before, left }) => {
     const name = el("td", {}, el("b", {}, file.name), file.position ? el("span", { class: "t3" }, ` row ${say.whole(file.position)} of ${say.whole(file.rows)}`) : "");
     if (file.passes > 1) name.append(el("span", { class: "t3" }, `, pass ${file.pass_number} of ${file.passes}`));
+    name.append(" ", actButton("Skip", { verb: "skip", id: file.id }, file.name));
     if (file.position) name.append(progressBar(file));
     const starts = index === 0 ? "now" : perSecond ? say.clock(timestamp + before / perSecond) : say.UNKNOWN;
     return el("tr", {}, el("td", { class: "n" }, String(index + 1)), name, el("td", { class: "r t3 lane-col" }, file.lane), el("td", { class: "r" }, say.whole(left)), el("td", { class: "r" }, starts));

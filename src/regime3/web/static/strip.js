@@ -1,40 +1,21 @@
 // The strip: alive? learning? what next? One answer each, a sentence, three figures.
 
-import { $, el, figure, icon, text } from "./dom.js";
+import { $, el, figure, text } from "./dom.js";
 import * as say from "./format.js";
+import { ICONS, WORDS } from "./frame.js";
 
-const WORDS = {
-  alive: "Alive", stalled: "Stalled", paused: "Paused", stopped: "Stopped", dead: "Dead",
-  fatal: "FATAL", lost: "No contact", none: "No trainer yet", unreadable: "Unreadable",
-};
-const ICONS = { lost: "s-dead", none: "s-none", unreadable: "s-stalled" };
-
-let spokenState = null;
-
-/** Which state the page shows: the judged one, unless it cannot know. */
-export function stateOf(live, lost) {
-  if (lost) return "lost";
-  if (!live) return "none";
-  if (!live.status) return live.problem?.next === "r3 up" ? "none" : "unreadable";
-  return live.judgement.state;
-}
-
-export function showStrip(live, feed) {
-  const state = stateOf(live, feed.lost());
+export function showStrip(live, feed, state) {
   const status = live?.status ?? null;
-  document.body.dataset.state = state;
   $("state-icon").setAttribute("href", `#${ICONS[state] ?? `s-${state}`}`);
   text("state-word", WORDS[state]);
   showSentence(state, live, feed);
   showFatal(state, live);
-  speak(state, live);
   const now = feed.now();
   figure("heartbeat", say.ago(status?.heartbeat, now), status?.heartbeat ? "ago" : "");
   const at = state !== "alive" && status?.timestamp ? `at ${say.clock(status.timestamp, now)}` : null;
   showProgress(status, at);
   showLearning(status, at);
   showNext(status, state, now);
-  showMini(state, status);
 }
 
 function showSentence(state, live, feed) {
@@ -72,13 +53,6 @@ function rowOf(status) {
 function showFatal(state, live) {
   $("fatalbar").hidden = state !== "fatal";
   if (state === "fatal") text("fatal-text", `${sentence(live.judgement.sentence)} ${live.judgement.what_to_do}`);
-}
-
-function speak(state, live) {
-  if (state === spokenState) return;
-  const first = spokenState === null;
-  spokenState = state;
-  if (!first || state !== "alive") text("spoken", `${WORDS[state]}. ${live?.judgement?.sentence ?? ""}`);
 }
 
 function showProgress(status, at) {
@@ -148,11 +122,4 @@ function nextSentence(status, state, known, dry, now) {
   if (state === "paused") return "No time is promised while training rests.";
   if (state !== "alive") return "No time is promised while it does not train.";
   return "An estimate stands here after a few seconds of training.";
-}
-
-function showMini(state, status) {
-  const loss = status?.streaming_ce ?? null;
-  const fresh = [icon(ICONS[state] ?? `s-${state}`), el("b", {}, WORDS[state])];
-  if (loss !== null) fresh.push(` loss ${say.loss(loss)}`);
-  $("mini").replaceChildren(...fresh);
 }

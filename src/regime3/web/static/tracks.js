@@ -1,13 +1,14 @@
 // How the two tracks are drawn: a min-max band, lines over it, validation points, and a mark with
 // its value for each spike that is off the scale. uPlot does the drawing; this says what.
 
-import uPlot from "./vendor/uplot/uPlot.esm.js";
+import uPlot from "./vendor/uplot/uPlot.min.js";
 import * as say from "./format.js";
 
 const AXIS_PX = 44;
 const ON_SCALE = 0.985;
 const SPIKES_MAX = 4;
 const SPIKE_ROOM_PX = 56;
+const DRAG_PX = 8;
 
 /** The colours of the theme in force. */
 export function colours() {
@@ -40,14 +41,22 @@ function axes(theme, values, labelled) {
   ];
 }
 
-function base(theme, width, height, hooks, scale) {
+function base(theme, width, height, hooks, scale, onSelect) {
   return {
     width, height, padding: [10, 0, 0, 0],
     legend: { show: false },
-    cursor: { sync: { key: "tracks", setSeries: false }, drag: { x: false, y: false }, y: false, points: { size: 7, width: 1.5, fill: theme.bg } },
+    cursor: { sync: { key: "tracks", setSeries: false }, drag: { x: true, y: false, setScale: false, dist: DRAG_PX }, y: false, points: { size: 7, width: 1.5, fill: theme.bg } },
     scales: { x: { time: true }, y: scale },
-    hooks,
+    hooks: { ...hooks, setSelect: [(u) => selected(u, onSelect)] },
   };
+}
+
+/** The stretch that was dragged over, as indexes of the data; the mark is taken away again. */
+function selected(u, onSelect) {
+  const { left, width } = u.select;
+  if (width < DRAG_PX) return;
+  u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  onSelect(u.posToIdx(left), u.posToIdx(left + width));
 }
 
 const hidden = { stroke: "transparent", width: 0, points: { show: false } };
@@ -57,7 +66,7 @@ const lossTick = (u, splits) => splits.map((value) => (value === null ? "" : val
 const rateTick = (u, splits) => splits.map((value) => (value === null ? "" : value >= 1000 ? `${value / 1000} k` : String(value)));
 
 /** Data: [time, min, max, smoothed, validation]. */
-export function lossTrack(box, theme, data, log, onCursor, onDrawn) {
+export function lossTrack(box, theme, data, log, onCursor, onDrawn, onSelect) {
   const range = () => {
     const [bottom, top] = lossRange(data()[1], data()[2], data()[4]);
     return log ? [Math.max(1e-4, bottom * 0.95 || 1e-3), top] : [bottom, top];
@@ -66,7 +75,7 @@ export function lossTrack(box, theme, data, log, onCursor, onDrawn) {
   const options = {
     ...base(theme, box.clientWidth, box.clientHeight, {
       setCursor: [onCursor], draw: [(u) => drawSpikes(u, theme), onDrawn],
-    }, { range, distr: log ? 3 : 1 }),
+    }, { range, distr: log ? 3 : 1 }, onSelect),
     axes: axes(theme, log ? (u, splits) => splits.map((v) => (v === null ? "" : String(+v.toPrecision(2)))) : lossTick, false),
     bands: [{ series: [2, 1], fill: theme.soft }],
     series: [
@@ -79,10 +88,10 @@ export function lossTrack(box, theme, data, log, onCursor, onDrawn) {
 }
 
 /** Data: [time, min, max, tokens, supervised]; `floor` gives the alert line, or null. */
-export function speedTrack(box, theme, data, floor) {
+export function speedTrack(box, theme, data, floor, onSelect) {
   const range = (u, low, high) => [0, Math.max(1, high ?? 1) * 1.12];
   const options = {
-    ...base(theme, box.clientWidth, box.clientHeight, { draw: [(u) => drawFloor(u, theme, floor())] }, { range }),
+    ...base(theme, box.clientWidth, box.clientHeight, { draw: [(u) => drawFloor(u, theme, floor())] }, { range }, onSelect),
     axes: axes(theme, rateTick, true),
     bands: [{ series: [2, 1], fill: theme.soft }],
     series: [
