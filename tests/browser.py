@@ -10,25 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def find() -> str | None:
-    """Path of a Chromium, or None."""
-    named = os.environ.get("REGIME3_CHROMIUM")
-    if named:
-        return named
-    for name in NAMES:
-        path = shutil.which(name)
-        if path:
-            return path
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
-    return path if Path(path).exists() else None
+from regime3.bench.browser import find
 
 
 def install() -> None:

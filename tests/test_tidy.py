@@ -16,7 +16,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 GROUND = {"errors", "clock", "paths", "config", "records"}
-BASE = {"disk", "control", "deaths", "listening", "exposure"}
+BASE = {"disk", "control", "deaths", "listening", "exposure", "tokens"}
 ROOMS = {
     *("score", "spool", "stream", "train", "vault", "status", "web", "doctor", "port", "bench"),
     *("engine", "registry", "ship", "jobs", "power", "client", "forge"),
@@ -26,7 +26,7 @@ MODEL_READS: dict[str, set[str]] = {"lang": set(), "tasks": {"lang"}, "model": {
 """The language knows neither tasks nor models; both speak it."""
 FLOORS = [GROUND, BASE, MODEL]
 TORCH_FREE = {
-    *("spool", "vault", "status", "web", "supervisor", "doctor", "daemon", "control"),
+    *("spool", "vault", "status", "web", "supervisor", "doctor", "daemon", "control", "acting"),
     *("serve", "registry", "ship", "jobs", "power", "client", "forge"),
 }
 MAY_READ_ROOMS = {
@@ -35,6 +35,15 @@ MAY_READ_ROOMS = {
     ("doctor", "vault"),
     ("doctor", "status"),
     ("web", "status"),
+    ("web", "judge"),
+    ("web", "forge"),
+    ("web", "evolution"),
+    ("web", "lineage"),
+    ("web", "vault"),
+    # What the other box says of itself.
+    ("web", "client"),
+    # The page acts by the functions of the command line.
+    ("web", "acting"),
     ("train", "port"),
     ("forge", "status"),
     ("forge", "spool"),

@@ -147,6 +147,10 @@ class Lab:
         """Binary records of buckets `tier` steps wide."""
         return self.history / f"tier-{tier}-{segment:06d}.bin"
 
+    def machine_log(self, tier: str) -> Path:
+        """Readings of this box over time, fixed-width records."""
+        return self.status / f"machine-{tier}.bin"
+
     @property
     def events_file(self) -> Path:
         """One JSON line an event: seals, restarts, OOMs, alerts."""
@@ -201,6 +205,25 @@ class Lab:
     def node(self) -> Path:
         """What the node keeps."""
         return self.root / "node"
+
+    @property
+    def web_tokens_file(self) -> Path:
+        """Digests of the tokens that the viewer knows, and their scopes."""
+        return self.control / "web-tokens.json"
+
+    @property
+    def web_tokens_lock(self) -> Path:
+        """Held while the viewer's tokens are changed."""
+        return self.control / "web-tokens.lock"
+
+    @property
+    def notify_file(self) -> Path:
+        """What a person was told, and what is not delivered yet."""
+        return self.control / "notify.json"
+
+    @property
+    def notify_lock(self) -> Path:
+        return self.control / "notify.lock"
 
     @property
     def node_lock(self) -> Path:
@@ -313,6 +336,11 @@ class Lab:
         return self.loop / "forge.json"
 
     @property
+    def forge_attempts_file(self) -> Path:
+        """Some of the last attempts, for people to look at."""
+        return self.loop / "attempts.json"
+
+    @property
     def forge_shards_file(self) -> Path:
         """One JSON line a shard that the forge has dropped, or given up."""
         return self.loop / "shards.jsonl"
@@ -332,6 +360,19 @@ class Lab:
 
     def forge_made_file(self, shard: int) -> Path:
         return self.forge_made / f"{shard:06d}.jsonl"
+
+    @property
+    def evolution(self) -> Path:
+        """Answers to the probes, one file a checkpoint, kept for ever."""
+        return self.root / "evolution"
+
+    def evolution_file(self, seal: int) -> Path:
+        return self.evolution / f"{seal:0{SEAL_DIGITS}d}.jsonl"
+
+    @property
+    def trained_file(self) -> Path:
+        """Which rows each checkpoint trained, one JSON line each; outlives the checkpoints."""
+        return self.checkpoints / "trained.jsonl"
 
     @property
     def judge(self) -> Path:

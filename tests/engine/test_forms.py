@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from math import gcd
-
 import pytest
 
 from regime3 import tasks
@@ -18,8 +15,6 @@ from regime3.tasks.rows import row
 from regime3.tasks.verdict import Judged, judge
 from tests.engine.conftest import one, refused, run
 
-FRACTION = re.compile(r"\(frac (-?[0-9]+) ([0-9]+)\)")
-"""No grammar says that these are in lowest terms."""
 HOT = 3.0
 """A temperature at which the nano model would never write a body by itself."""
 
@@ -55,8 +50,7 @@ def test_bodies_are_well_formed_beside_free_rows(engine: HfEngine, regime: int) 
         if sample.reason == "length":
             assert regime == 2, "codes keep to their budget"
             continue
-        lowest = all(gcd(int(p), int(q)) == 1 for p, q in FRACTION.findall(sample.text))
-        assert verdict.body is not None or not (regime == 3 or lowest), sample.text
+        assert verdict.body is not None, sample.text
         read += verdict.body is not None
     assert read >= 12
 

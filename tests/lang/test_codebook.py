@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regime3.cli.codebook_view import rows_of
 from regime3.errors import InputRefused, LanguageError
 from regime3.lang import codebook, codes, signature
 from regime3.lang.codebook import MACRO_NODES_MAX, Codebook
 from regime3.lang.codes import BASE, CODE, FIRST_MACRO
+from regime3.lang.listing import rows_of
 
 NESTED = (
     (CODE["scale"], 1, CODE["x0"]),  # (scale _ x0)

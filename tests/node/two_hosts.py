@@ -91,7 +91,7 @@ def run(root: Path) -> dict[str, object]:
     environment = {**os.environ, "R3_TOKEN": token, "OMP_NUM_THREADS": "1"}
     node = subprocess.Popen(r3(NODE, "node", "--lab", str(here.root), *settings), env=environment)
     try:
-        _until_ready(url, token)
+        until_ready(url, token)
         began = time.monotonic()
         push = subprocess.Popen(
             r3(TRAINER, "push", "--lab", str(there), "--to", url, "--activate", "--json"),
@@ -127,7 +127,7 @@ def run(root: Path) -> dict[str, object]:
     }
 
 
-def _until_ready(url: str, token: str) -> None:
+def until_ready(url: str, token: str) -> None:
     for _ in range(120):
         asked = inside(
             TRAINER, "curl", "-sf", "-H", f"Authorization: Bearer {token}", f"{url}/ready"

@@ -19,7 +19,7 @@ from regime3.errors import InputRefused, NodeRefused, Regime3Error, Unavailable
 from regime3.paths import Lab
 from regime3.power.before import Before
 from regime3.serve.guard import Guard
-from regime3.serve.tokens import TokenFile
+from regime3.tokens import TokenFile
 from tests.serve.telling import Told
 
 runner = CliRunner()

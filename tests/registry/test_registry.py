@@ -167,6 +167,16 @@ def test_deletion_is_guarded_by_aliases_and_by_whoever_needs_the_model(lab: Lab)
     assert code_of(refused) == (404, "model_not_found")
 
 
+def test_a_manifest_that_was_being_written_does_not_bar_the_model(lab: Lab) -> None:
+    folder = a_folder(lab.node_model("m"))
+    (folder / f"{disk.TEMP_PREFIX}5317-manifest.json").write_bytes(b"{")
+    registry = a_registry(lab)
+    with pytest.raises(NodeRefused):
+        registry.register("m", "m")
+    assert registry.sweep() == 1
+    assert registry.register("m", "m").id == "m"
+
+
 def test_what_an_interrupted_deletion_left_is_swept(lab: Lab) -> None:
     registry = a_registry(lab)
     a_folder(lab.node_models / ".tmp-1-x")

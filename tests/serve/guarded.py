@@ -14,7 +14,7 @@ from regime3.config import Node
 from regime3.paths import Lab
 from regime3.serve.guard import Guard
 from regime3.serve.limits import Limits
-from regime3.serve.tokens import TokenFile
+from regime3.tokens import TokenFile
 
 LOCAL = "http://127.0.0.1:8765"
 OUTSIDE = "http://10.0.0.5:8765"

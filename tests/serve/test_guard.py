@@ -15,7 +15,7 @@ from regime3.config import Node
 from regime3.paths import Lab
 from regime3.serve.audit import Audit
 from regime3.serve.limits import Limits
-from regime3.serve.tokens import TokenFile
+from regime3.tokens import TokenFile
 from tests.serve.guarded import LOCAL, Guarded
 
 FOR_INFERENCE = [

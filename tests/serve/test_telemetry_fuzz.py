@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from regime3.config import Node
 from regime3.serve.guard import Guard
-from regime3.serve.tokens import TokenFile
+from regime3.tokens import TokenFile
 from tests.serve.telling import Told
 
 PATHS = st.sampled_from(

@@ -445,3 +445,19 @@ def test_bytes_beyond_the_recorded_offset_are_cut_off(tmp_path: Path) -> None:
     play(tmp_path, first)
     (tmp_path / "model").rename(tmp_path / "gone")
     play(tmp_path, second)
+
+
+def test_what_a_kill_cut_off_in_a_write_is_swept_at_the_next_start(tmp_path: Path) -> None:
+    async def first(sender: Sender, lab: Lab, registry: Registry) -> None:
+        await sender.send("manifest.json")
+        for folder in (lab.node_upload("m"), lab.node_upload_files("m")):
+            (folder / f"{disk.TEMP_PREFIX}5317-tokenizer.json").write_bytes(b"")
+
+    async def second(sender: Sender, lab: Lab, registry: Registry) -> None:
+        await sender.send(*sender.names[1:])
+        assert registry.get("m").manifest_sha256 == sender.promise
+        assert not list(lab.node_uploads.iterdir())
+
+    play(tmp_path, first)
+    (tmp_path / "model").rename(tmp_path / "gone")
+    play(tmp_path, second)

@@ -27,6 +27,7 @@ NAMES = {
     "node": "node",
     "swap": "ship",
     "improve": "improve",
+    "web": "web",
 }
 _PACKAGES = (
     "regime3",

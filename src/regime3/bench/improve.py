@@ -1,12 +1,14 @@
 """`r3 bench improve`: does the lab, left alone, get better at what it could hardly do?
 
     python -m regime3.bench.improve --lab FOLDER --minutes 60 --seed 0
+    python -m regime3.bench.improve --lab FOLDER --until 60     # of a lab that has run already
 
-A lab is founded on the shipped nano model and `r3 up` runs in it for so long: trainer, node, forge
-and judge on this machine, one thread each. Oracles write rows of levels 1 to `START` alone; what
-is above is only ever attempted. Before and after, with nothing else running, the first champion and
-the last answer the same held-out problems, which nobody has asked meanwhile: the frontier is level
-`START` of every family, and a wider set covers levels 1 to `WIDE` of each. Greedy, regime 3.
+A lab is founded as `r3 up --demo` founds one and `r3 up` runs in it for so long: trainer, node,
+forge and judge on this machine, one thread each. Oracles write rows of levels 1 to `START` alone;
+what is above is only ever attempted. Before and after, with nothing else running, the first
+champion and the last answer the same held-out problems, which nobody has asked meanwhile: the
+frontier is level `START` of every family, and a wider set covers levels 1 to `WIDE` of each.
+Greedy, regime 3.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import contextlib
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,14 +26,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from regime3 import disk, tasks
+from regime3 import disk, report, tasks
 from regime3.bench.door import START_S_MAX, address_of
 from regime3.client import Client
+from regime3.demo import founded
 from regime3.errors import Unavailable
-from regime3.genesis import NANO_SETTINGS, found_lab
 from regime3.judge import ledger
 from regime3.lang import codebook
 from regime3.paths import Lab
+from regime3.roles import command_of, end_roles
 from regime3.tasks.rows import row
 
 START: Final = 2
@@ -44,43 +46,32 @@ QUICK_SHARE: Final = 0.1
 ASKED_FROM: Final = 5_000
 """First index of our problems: the judge's fixed set ends below, its fresh ones begin above."""
 ROWS_MAX: Final = 1000
-STOP_S_MAX: Final = 240.0
 POLL_S: Final = 1.0
 Z95: Final = 1.96
 SETTINGS: Final[dict[str, Any]] = {
-    "model.max_length": 512,
-    "train.learning_rate": 1e-3,
-    "train.window_tokens": 2048,
-    "checkpoint.save_steps": 300,
-    "checkpoint.snapshot_at": "",
     "validation.rows_max": 0,
     "web.port": 0,
     "node.port": 0,
-    "node.slots": 96,
-    "node.slots_reserved": 4,
     "node.device": "cpu",
-    # The shipped model is past the transition: it is taught in codes.
-    "forge.schedule": "pure",
     "forge.level_first": START,
     "forge.oracle_level_max": START,
-    "forge.shard_rows": 3000,
-    "forge.queue_rows_min": 4500,
-    "forge.oracle_share": 0.5,
-    # In codes alone there is no other spelling to replay a row in.
+    # The shipped model is past the transition: it is taught in codes, of which replay would make
+    # no other rows than there are.
+    "forge.schedule": "pure",
     "forge.replay_share": 0.0,
-    "forge.shrink_min": 1.0,
-    "judge.problems_max": 1200,
+    "evolution.regimes": "3",
     "judge.fixed_per_cell": 25,
     "judge.full_hours": 0.05,
 }
+"""Where it differs from the lab of `r3 up --demo`."""
 MEANING: Final = {
     "gain_points": "exact match on the frontier, last champion less first, points; 20 wanted",
     "promotions": "by the judge; 2 wanted",
     "worst_family_points": "the least gain of a family over levels 1 to 3, points",
     "worst_family_upper": "upper end of that one's 95 % interval; above -2 wanted",
     "tokens_per_solved_ratio": "tokens for a frontier problem solved, after over before; 1 at most",
-    "minutes": "of the loop",
-    "trainer_idle_percent": "of samples in which the trainer waited for data, after warm-up",
+    "minutes": "from the first verdict to the last",
+    "trainer_idle_percent": "of the time outside optimizer steps: data awaited, seals, validation",
     "frontier_before": "exact match, percent",
     "frontier_after": "exact match, percent",
     "families": "per family: percent before and after, gain and its 95 % interval, points",
@@ -105,68 +96,66 @@ def run(quick: bool) -> dict[str, Any]:
 
 def measure(root: Path, minutes: float, seed: int, share: float) -> dict[str, Any]:
     """Found the lab, let it run, compare its last champion with its first."""
-    from regime3.model.nano import build_nano
+    lab = founded(root, tell, {**SETTINGS, "train.seed": seed})
+    _loop(lab, minutes)
+    return compare(lab, share)
 
-    lab = Lab(root.absolute())
-    found_lab(lab.root, build_nano, {**NANO_SETTINGS, **SETTINGS, "train.seed": seed}, "nano")
-    waits = _loop(lab, minutes)
+
+def compare(lab: Lab, share: float, until: float = math.inf) -> dict[str, Any]:
+    """Of a lab that ran: its champion `until` minutes after the first verdict, and its first."""
     found = ledger.verdicts(lab)
     if not found:
-        raise Unavailable("the judge said nothing; see the lab's logs", f"r3 doctor --lab {root}")
+        raise Unavailable(
+            "the judge said nothing; see the lab's logs", f"r3 doctor --lab {lab.root}"
+        )
+    found = [each for each in found if each.at - found[0].at <= 60 * until]
     first, last = found[0].model, found[-1].champion_model
     asked = _questions(share)
-    with _role(lab, "node"), _client(lab) as client:
-        before, after = (_answers(client, model, asked) for model in (first, last))
+    with running(lab, "node"), client_of(lab) as client:
+        for job in client.jobs()["data"]:  # what the run left open would take the models' places
+            if job["state"] in ("queued", "running"):
+                client.cancel(job["id"])
+        before, after = (answers(client, model, asked) for model in (first, last))
+    trained = report.view(lab)["training"]
     figures = _figures(before, after) | {
         "promotions": sum(each.word == "promote" for each in found),
-        "minutes": minutes,
-        "trainer_idle_percent": round(100 * sum(waits) / len(waits), 1) if waits else None,
+        "minutes": round((found[-1].at - found[0].at) / 60, 1),
+        "trainer_idle_percent": round(100 - trained["in_steps_percent"], 1),
         "verdicts": [f"{each.seal} at {each.step}: {each.word}" for each in found],
     }
-    disk.write_json(lab.root / "improve.json", {"figures": figures, "seed": seed})
+    disk.write_json(lab.root / "improve.json", {"figures": figures})
     return figures
+
+
+def tell(line: str) -> None:
+    """Progress, a line at a time."""
+    print(f"improve: {line}", file=sys.stderr, flush=True)
 
 
 # ------------------------------------------------------------------------------------ the loop
 
 
-def _loop(lab: Lab, minutes: float) -> list[bool]:
-    """`r3 up` for so long; for each second after the first seal, whether the trainer waited."""
-    waits: list[bool] = []
-    with _role(lab, "up") as process:
-        deadline = time.monotonic() + 60 * minutes
-        while time.monotonic() < deadline:
+def _loop(lab: Lab, minutes: float) -> None:
+    """`r3 up` for so long, with a line for each verdict."""
+    told = len(ledger.verdicts(lab))
+    with running(lab, "up") as process:
+        began = time.monotonic()
+        while (minute := (time.monotonic() - began) / 60) < minutes:
             if process.poll() is not None:
                 raise Unavailable(f"r3 up ended with {process.returncode}", "r3 doctor")
             time.sleep(POLL_S)
-            with contextlib.suppress(OSError, ValueError):  # not written yet
-                status = json.loads(lab.status_file.read_bytes())
-                if status["head_seal"] > 1:
-                    waits.append(status["state"] == "waiting")
-            _tell(lab, minutes - (deadline - time.monotonic()) / 60)
-    return waits
-
-
-_told = 0
-
-
-def _tell(lab: Lab, minute: float) -> None:
-    """A line for each verdict."""
-    global _told
-    found = ledger.verdicts(lab)
-    for each in found[_told:]:
-        text = f"improve: minute {minute:.0f}: checkpoint {each.seal}: {each.word} ({each.reason})"
-        print(text, file=sys.stderr, flush=True)
-    _told = len(found)
+            for each in ledger.verdicts(lab)[told:]:
+                tell(f"minute {minute:.0f}: checkpoint {each.seal}: {each.word} ({each.reason})")
+                told += 1
 
 
 @contextlib.contextmanager
-def _role(lab: Lab, role: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(lab: Lab, role: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command of ours in the lab; its words go to the lab's logs."""
     disk.make_folder(lab.logs)
     with open(lab.log_file(f"bench-{role}"), "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "regime3", role, "--lab", str(lab.root)],
+            command_of(role, lab, {}),
             stdout=log,
             stderr=log,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -175,16 +164,10 @@ def _role(lab: Lab, role: str) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_roles({role: process})
 
 
-def _client(lab: Lab) -> Client:
+def client_of(lab: Lab) -> Client:
     """The lab's node, once it is ready."""
     return Client(address_of(lab, START_S_MAX))
 
@@ -206,7 +189,7 @@ def _questions(share: float) -> list[dict[str, Any]]:
     ]
 
 
-def _answers(client: Client, model: str, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def answers(client: Client, model: str, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What a model makes of them, in their order."""
     client.call("PUT", "/models/aliases/challenger", {"id": model})
     found: list[dict[str, Any]] = []
@@ -219,7 +202,7 @@ def _answers(client: Client, model: str, asked: list[dict[str, Any]]) -> list[di
             raise Unavailable(f"an evaluation is not whole: {ended['error'] or ended['missed']}")
         results = sorted(client.examples(job["id"]), key=lambda each: int(each["item"]))
         found += [each["result"] for each in results]
-        print(f"improve: {model} answered {len(found)} of {len(asked)}", file=sys.stderr)
+        tell(f"{model} answered {len(found)} of {len(asked)}")
     return found
 
 
@@ -228,11 +211,10 @@ def _figures(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> dict[
     pairs = list(zip(before, after, strict=True))
     frontier = [pair for pair in pairs if pair[0]["level"] == START]
     families = {
-        name: _gain([pair for pair in pairs if pair[0]["family"] == name])
-        for name in tasks.FAMILIES
+        name: gain([pair for pair in pairs if pair[0]["family"] == name]) for name in tasks.FAMILIES
     }
     worst = min(families, key=lambda name: families[name]["gain"])
-    whole = _gain(frontier)
+    whole = gain(frontier)
     costs = [_cost([pair[side] for pair in frontier]) for side in (0, 1)]
     ratio = costs[1] / costs[0] if costs[0] and costs[1] else None
     return {
@@ -248,7 +230,7 @@ def _figures(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> dict[
     }
 
 
-def _gain(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+def gain(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
     """Percent before and after, and the gain in points with its 95 % interval, paired."""
     ones = [int(b["valid"]) - int(a["valid"]) for a, b in pairs]
     mean = sum(ones) / len(ones)
@@ -289,9 +271,14 @@ def _main() -> None:
     given.add_argument("--lab", type=Path, required=True)
     given.add_argument("--minutes", type=float, default=MINUTES_FULL)
     given.add_argument("--seed", type=int, default=0)
+    given.add_argument("--until", type=float, help="run nothing: minutes of one that ran")
     given.add_argument("--share", type=float, default=1.0, help="of the problems asked")
     asked = given.parse_args()
-    print(json.dumps(measure(asked.lab, asked.minutes, asked.seed, asked.share), indent=1))
+    if asked.until is None:
+        figures = measure(asked.lab, asked.minutes, asked.seed, asked.share)
+    else:
+        figures = compare(Lab(asked.lab.absolute()), asked.share, asked.until)
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ class _Side:
 
     def __init__(self, root: Path) -> None:
         self.lab = Lab(root / "node")
-        self.shipped = root
+        self.shipped = root / "shipped"
         """The weights that were shipped last."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -235,7 +235,8 @@ class _Side:
         ended = time.monotonic()
         load = self._node.ask("DELETE", "/bench/load", timeout=START_S_MAX).json()
         assert pushed.activation is not None
-        self.shipped = lab.node_export(model_id) / "model.safetensors"
+        disk.remove(self.shipped)
+        disk.link(self.lab.node_model(model_id) / "model.safetensors", self.shipped)
         self._give_back(model_id)
         return {
             "export": pushed.export_s,

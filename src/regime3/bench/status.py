@@ -31,7 +31,7 @@ BOARD_STEPS = 400
 def run(quick: bool) -> dict[str, Any]:
     """Figures, their smallest and largest, and what they mean."""
     runs, steps = (5, 4) if quick else (15, 8)
-    step = _nano_step()
+    step = nano_step()
     step()
     overheads, model_ms, board_us = [], [], []
     with tempfile.TemporaryDirectory(prefix="regime3-bench-") as folder:
@@ -67,7 +67,7 @@ def _seconds_each(act: Callable[[], None], times: int) -> float:
     return (time.perf_counter() - started) / times
 
 
-def _nano_step() -> Callable[[], None]:
+def nano_step() -> Callable[[], None]:
     """A training step of the nano model's shape on this processor."""
     import torch
     from transformers import Qwen3ForCausalLM

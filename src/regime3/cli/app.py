@@ -13,6 +13,7 @@ from regime3.cli import (
     codebook,
     data,
     doctor,
+    history,
     jobs,
     lab,
     language,
@@ -46,6 +47,7 @@ _verb("Roles", run.trainer)
 _verb("Roles", run.node)
 _verb("Roles", run.loop)
 _verb("Roles", run.web)
+_verb("Roles", run.notify)
 _verb("Data", queue.add)
 app.add_typer(queue.app, name="queue", rich_help_panel="Data")
 app.add_typer(data.app, name="data", rich_help_panel="Data")
@@ -58,6 +60,9 @@ _verb("Daily", run.stop)
 app.add_typer(checkpoints.app, name="checkpoints", rich_help_panel="Model")
 _verb("Model", checkpoints.promote)
 _verb("Model", checkpoints.rollback)
+_verb("Model", history.report)
+_verb("Model", history.evolution)
+_verb("Model", history.lineage)
 _verb("Model", chat.chat)
 _verb("Model", push.push)
 _verb("Model", jobs.evaluate, "eval")

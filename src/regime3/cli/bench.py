@@ -15,7 +15,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="admit, first-step, train, status, tokens, codec, mask, regimes, node or swap."
+            help="admit, first-step, train, status, tokens, codec, mask, regimes, node, swap, "
+            "improve or web."
         ),
     ],
     full: Annotated[

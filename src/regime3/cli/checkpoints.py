@@ -8,8 +8,16 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from regime3 import control, disk
-from regime3.cli.output import Json, LabOption, console, find_lab, human_size, show, table
+from regime3.cli.output import (
+    Json,
+    LabOption,
+    console,
+    find_lab,
+    human_size,
+    settings_of,
+    show,
+    table,
+)
 from regime3.clock import SystemClock
 from regime3.vault import Vault
 
@@ -96,17 +104,14 @@ def promote(
     json: Json = False,
 ) -> None:
     """Make a checkpoint the champion, whatever the judge says. The trainer goes on as it is."""
-    from regime3.judge.person import decide
+    from regime3.acting import Act, act
 
     where = find_lab(lab)
-    seal = Vault(where, SystemClock()).open(number)
-    verdict = decide(where, "promote", seal, reason, SystemClock())
-    running = disk.is_locked(where.loop_lock)
-    later = "" if running else "; the node serves it once r3 up or r3 loop runs"
+    done = act(where, settings_of(where), Act("promote", number=number, reason=reason))
     show(
-        {"champion": number, "verdict": verdict.number, "loop_runs": running},
+        {"champion": number, "verdict": done.number, "loop_runs": done.done},
         json,
-        lambda: console.print(f"checkpoint {number} is the champion{later}"),
+        lambda: console.print(done.text),
     )
 
 
@@ -118,8 +123,7 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Make a new head with the state of an older checkpoint; later ones are left, not deleted."""
-    from regime3.cli.queue import obey_here
-    from regime3.judge.person import decide
+    from regime3.acting import Act, act
 
     where = find_lab(lab)
     target = Vault(where, SystemClock()).open(number)
@@ -129,10 +133,9 @@ def rollback(
             "will train again.",
             abort=True,
         )
-    request = control.Request("rollback", time.time(), seal=number, reason=reason)
-    done = obey_here(where, control.ask(where, request))
-    if where.ledger_file.exists():  # the judge measures by what the user went back to
-        decide(where, "rollback", target, reason, SystemClock())
-    head = Vault(where, SystemClock()).head().number if done else None
-    text = f"rolled back; the head is checkpoint {head}" if done else "the trainer has it in hand"
-    show({"target": number, "done": done, "head": head}, json, lambda: console.print(text))
+    done = act(where, settings_of(where), Act("rollback", number=number, reason=reason))
+    show(
+        {"target": number, "done": done.done, "head": done.number},
+        json,
+        lambda: console.print(done.text),
+    )

@@ -43,7 +43,7 @@ def show_command(
     json: Json = False,
 ) -> None:
     """Every code: its name, what it expands to, its type."""
-    from regime3.cli.codebook_view import rows_of
+    from regime3.lang.listing import rows_of
 
     book = find_codebook(codebook)
     rows = rows_of(book, macros)
@@ -67,7 +67,7 @@ def diff(
     json: Json = False,
 ) -> None:
     """What changed between two codebooks. Exit code 1 when they differ."""
-    from regime3.cli.codebook_view import differences
+    from regime3.lang.listing import differences
 
     found = differences(find_codebook(old), find_codebook(new))
 

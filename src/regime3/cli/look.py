@@ -36,7 +36,7 @@ def status(lab: LabOption = None, json: Json = False) -> None:
     where = find_lab(lab)
     found = read_status(where)
     verdict = judge(found, time.time())
-    show({**found, "alive": verdict.state}, json, lambda: console.print(_text(found)))
+    show({**found, "alive": verdict.state}, json, lambda: console.print(_text(where, found)))
     raise typer.Exit({"dead": 1, "fatal": 6}.get(verdict.state, 0))
 
 
@@ -47,15 +47,15 @@ def top(
     """The same, live, until Ctrl-C."""
     where = find_lab(lab)
     if once or not console.is_terminal:
-        console.print(_text(read_status(where)))
+        console.print(_text(where, read_status(where)))
         return
-    with Live(_text(read_status(where)), console=console, auto_refresh=False) as live:
+    with Live(_text(where, read_status(where)), console=console, auto_refresh=False) as live:
         while True:
-            live.update(_text(read_status(where)), refresh=True)
+            live.update(_text(where, read_status(where)), refresh=True)
             time.sleep(TOP_REFRESH_S)
 
 
-def _text(found: dict[str, Any]) -> Text:
+def _text(lab: Lab, found: dict[str, Any]) -> Text:
     """A screen of plain text; file names and prompts are never markup."""
     verdict = judge(found, time.time())
     age = verdict.age_s
@@ -71,6 +71,32 @@ def _text(found: dict[str, Any]) -> Text:
             f"{queue['files_failed']} failed, {queue['inbox_waiting']} in the inbox; "
             f"{queue['rows_left']:,} rows left of {queue['rows_admitted']:,}"
         )
+    lines += _loop(lab)
     for alert in (found.get("active_alerts") or [])[:EVENTS_SHOWN]:
         lines.append(f"{alert['level']}: {alert['message']}")
     return Text("\n".join(lines))
+
+
+def _loop(lab: Lab) -> list[str]:
+    """A line about the judge, one about the forge; nothing where they have never run."""
+    from regime3.forge.shard import noted
+    from regime3.judge.ledger import standing_of
+    from regime3.judge.view import summary
+
+    lines, now, last = [], time.time(), standing_of(lab).last
+    if last is not None:
+        case = summary(lab)["case"]
+        text = f"champion: checkpoint {last.champion}; last verdict: checkpoint {last.seal}"
+        text += f" {last.word}, {human_time(max(0.0, now - last.at))} ago"
+        if case is not None:
+            text += (
+                f"; judging {case['seal']}: {case['wins']} won, {case['losses']} lost"
+                f" of {case['pairs']}"
+            )
+        lines.append(text)
+    shards = noted(lab, 1)
+    if shards:
+        made = shards[-1]
+        ago = human_time(max(0.0, now - made["at"]))
+        lines.append(f"forge: shard {made['shard']} with {made['rows']:,} rows, {ago} ago")
+    return lines

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from regime3 import control
 from regime3.cli.output import (
     Json,
     LabOption,
@@ -21,7 +19,7 @@ from regime3.cli.output import (
     table,
 )
 from regime3.clock import SystemClock
-from regime3.errors import InputRefused, LabLocked
+from regime3.errors import InputRefused
 from regime3.paths import LANES, Lab
 from regime3.records.files import Lane, Sidecar
 from regime3.spool import Spool, place_in_inbox
@@ -171,29 +169,12 @@ def skip(lab: LabOption = None, json: Json = False) -> None:
 
 def _ask(where: Lab, verb: Any, file: str, json: bool, lane: Lane = "normal") -> None:
     """Hand a request to the trainer, or obey it here when none runs."""
+    from regime3.acting import Act, act
+
     meta = _spool(where).find(file)
-    path = control.ask(where, control.Request(verb, time.time(), id=meta.id, lane=lane))
-    done = obey_here(where, path)
-    how = "done" if done else "the trainer has it in hand"
-    result = {"verb": verb, "id": meta.id, "name": meta.name, "done": done}
-    show(result, json, lambda: console.print(f"{verb} {meta.name} ({meta.id[:12]}): {how}"))
-
-
-def obey_here(where: Lab, asked: Path) -> bool:
-    """Obey waiting requests ourselves if no trainer holds the lab; False if one does.
-
-    Raises what the request `asked` was refused with.
-    """
-    from regime3.daemon import Supervisor
-
-    try:
-        supervisor = Supervisor(where, settings_of(where))
-        supervisor.obey_once()
-    except LabLocked:
-        return False
-    if asked in supervisor.verbs.refusals:
-        raise supervisor.verbs.refusals[asked]
-    return True
+    done = act(where, settings_of(where), Act(verb, id=meta.id, lane=lane))
+    result = {"verb": verb, "id": meta.id, "name": meta.name, "done": done.done}
+    show(result, json, lambda: console.print(done.text))
 
 
 def _spool(where: Lab) -> Spool:

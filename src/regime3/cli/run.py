@@ -70,20 +70,45 @@ def loop(lab: LabOption = None, set_: SetOption = None) -> None:
     raise typer.Exit(run(where, settings_of(where, set_), console.print))
 
 
+def notify(
+    lab: LabOption = None,
+    test: Annotated[bool, typer.Option("--test", help="Send one note now, and end.")] = False,
+    set_: SetOption = None,
+    json: Json = False,
+) -> None:
+    """Tell of alerts, deaths and verdicts by webhook or ntfy, as [notify] says. Until stopped.
+
+    `r3 up` runs it where an address is set; beside a trainer of its own it can run anywhere that
+    reads the lab.
+    """
+    from regime3 import notify as room
+
+    where = find_lab(lab)
+    settings = settings_of(where, set_)
+    if test:
+        sent = room.test(where, settings)
+        show({"sent_to": sent}, json, lambda: console.print(f"sent to {' and '.join(sent)}"))
+        return
+    raise typer.Exit(room.run(where, settings, console.print))
+
+
 def up(
     lab: LabOption = None,
     demo: Annotated[
-        bool, typer.Option("--demo", help="A nano lab with problems of its own, in ./demo-lab.")
+        bool, typer.Option("--demo", help="A nano lab that makes its own problems, in ./demo-lab.")
     ] = False,
     set_: SetOption = None,
 ) -> None:
-    """Everything on this machine: trainer, node, loop and live page, until Ctrl-C."""
-    from regime3.demo import prepare
+    """Everything on this machine: trainer, node, loop and live page, until Ctrl-C.
+
+    With loop.node set, the node is another machine's and none is started here.
+    """
+    from regime3.demo import founded
     from regime3.roles import run_roles
 
-    where = prepare(lab or Path("demo-lab"), errors.print) if demo else find_lab(lab)
-    settings_of(where, set_)  # refuse before anything starts
-    raise typer.Exit(run_roles(where, flags_of(set_), errors.print))
+    where = founded(lab or Path("demo-lab"), errors.print) if demo else find_lab(lab)
+    settings = settings_of(where, set_)  # refuse before anything starts
+    raise typer.Exit(run_roles(where, settings, flags_of(set_), errors.print))
 
 
 def demo(
@@ -105,15 +130,19 @@ def pause(
 ) -> None:
     """Rest after the current window. It holds across restarts until `r3 resume`."""
     where = find_lab(lab)
-    control.pause(where, reason, time.time())
-    note = "" if _running(where) else " (no trainer is running now)"
-    show({"paused": reason}, json, lambda: console.print(f"paused: {reason}{note}"))
+    from regime3.acting import Act, act
+
+    done = act(where, settings_of(where), Act("pause", reason=reason))
+    show({"paused": reason}, json, lambda: console.print(done.text))
 
 
 def resume(lab: LabOption = None, json: Json = False) -> None:
     """Go on training after a pause."""
-    was = control.resume(find_lab(lab))
-    show({"was_paused": was}, json, lambda: console.print("resumed" if was else "was not paused"))
+    from regime3.acting import Act, act
+
+    where = find_lab(lab)
+    done = act(where, settings_of(where), Act("resume"))
+    show({"was_paused": done.done}, json, lambda: console.print(done.text))
 
 
 def stop(

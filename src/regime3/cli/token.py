@@ -10,14 +10,19 @@ import typer
 from regime3.cli.output import Json, LabOption, console, find_lab, show, table
 
 app = typer.Typer(
-    help="Tokens of the node: who may ask it, and who may change it.", no_args_is_help=True
+    help="Tokens of node and viewer: who may ask, look, and change something.", no_args_is_help=True
 )
 
 
 @app.command()
 def create(
     scope: Annotated[
-        str, typer.Argument(metavar="admin|inference", help="admin: all; inference: ask models.")
+        str,
+        typer.Argument(
+            metavar="admin|inference|control|view",
+            help="Of the node: admin, all; inference, ask models. Of the viewer: control, act from "
+            "the pages; view, look, where a token is asked for.",
+        ),
     ],
     name: Annotated[str, typer.Option(help="Whose it is, to tell them apart.")] = "",
     lab: LabOption = None,
@@ -25,21 +30,25 @@ def create(
 ) -> None:
     """Make a token and print it, this once: only its digest is kept.
 
-    From then on the node asks everyone for a token, callers on this machine too."""
-    from regime3.serve.tokens import PREFIXES, Scope, TokenFile
+    With the first one of its own, the node asks everyone for a token, callers on this machine
+    too. The viewer always asks for one where something is changed."""
+    from regime3.tokens import DOORS, Scope, TokenFile
 
-    if scope not in PREFIXES:
-        raise typer.BadParameter(f"{scope!r}: use admin or inference", param_hint="SCOPE")
-    text, token = TokenFile(find_lab(lab)).create(cast(Scope, scope), name, time.time())
+    if scope not in DOORS:
+        known = ", ".join(DOORS)
+        raise typer.BadParameter(f"{scope!r}: use one of {known}", param_hint="SCOPE")
+    file = TokenFile(find_lab(lab), DOORS[scope])
+    text, token = file.create(cast(Scope, scope), name, time.time())
     show({"token": text, **token.shown()}, json, lambda: console.print(text))
 
 
 @app.command("list")
 def list_(lab: LabOption = None, json: Json = False) -> None:
     """Show every token: id, scope, name, age; never the token itself."""
-    from regime3.serve.tokens import TokenFile
+    from regime3.tokens import TokenFile
 
-    tokens = TokenFile(find_lab(lab)).all()
+    where = find_lab(lab)
+    tokens = [*TokenFile(where).all(), *TokenFile(where, "viewer").all()]
     rows = [[token.id, token.scope, token.name, _day(token.made_at)] for token in tokens]
     show(
         {"tokens": [token.shown() for token in tokens]},
@@ -58,15 +67,18 @@ def revoke(
     lab: LabOption = None,
     json: Json = False,
 ) -> None:
-    """Forget a token; a running node refuses it from its next request on.
+    """Forget a token; a running node or viewer refuses it from its next request on.
 
-    With the last token gone, a node on loopback is open to this machine again."""
-    from regime3.serve.tokens import TokenFile
+    With its last token gone, a node on loopback is open to this machine again."""
+    from regime3.tokens import TokenFile
 
-    file = TokenFile(find_lab(lab))
+    where = find_lab(lab)
+    viewer = TokenFile(where, "viewer")
+    file = viewer if token_id in {each.id for each in viewer.all()} else TokenFile(where)
     token = file.revoke(token_id)
     left = len(file.all())
-    note = "" if left else "; it was the last one: a node on loopback is open to this machine"
+    last = file is not viewer and not left
+    note = "; it was the last one: a node on loopback is open to this machine" if last else ""
     show(
         {"revoked": token.shown(), "left": left},
         json,

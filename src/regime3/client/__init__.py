@@ -9,7 +9,8 @@
 Ordinary OpenAI clients serve too, at `/v1`; this one knows the rest of the node.
 """
 
+from regime3.client.address import node_address
 from regime3.client.client import Client
 from regime3.client.replies import Delta, Reply
 
-__all__ = ["Client", "Delta", "Reply"]
+__all__ = ["Client", "Delta", "Reply", "node_address"]

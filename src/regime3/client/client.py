@@ -35,6 +35,7 @@ class Client:
         address: str = ADDRESS,
         token: str = "",
         *,
+        reply_s: float = REPLY_S_MAX,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.address, self.token = address.rstrip("/"), token
@@ -42,7 +43,7 @@ class Client:
         self._http = httpx.Client(
             base_url=self.address,
             headers=headers,
-            timeout=httpx.Timeout(REPLY_S_MAX, connect=CONNECT_S_MAX),
+            timeout=httpx.Timeout(reply_s, connect=CONNECT_S_MAX),
             transport=transport,
         )
 

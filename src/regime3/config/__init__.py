@@ -22,6 +22,7 @@ from typing import Any
 
 from regime3.config.sections import (
     Checkpoint,
+    Evolution,
     Examples,
     Forge,
     Judge,
@@ -29,6 +30,7 @@ from regime3.config.sections import (
     Memory,
     Model,
     Node,
+    Notify,
     Power,
     Queue,
     Status,
@@ -41,6 +43,7 @@ from regime3.errors import SettingsError
 
 __all__ = [
     "Checkpoint",
+    "Evolution",
     "Examples",
     "Forge",
     "Judge",
@@ -48,6 +51,7 @@ __all__ = [
     "Memory",
     "Model",
     "Node",
+    "Notify",
     "Power",
     "Queue",
     "Resolved",
@@ -79,11 +83,13 @@ class Settings:
     supervisor: Supervisor = field(default_factory=Supervisor)
     status: Status = field(default_factory=Status)
     web: Web = field(default_factory=Web)
+    notify: Notify = field(default_factory=Notify)
     node: Node = field(default_factory=Node)
     power: Power = field(default_factory=Power)
     loop: Loop = field(default_factory=Loop)
     forge: Forge = field(default_factory=Forge)
     judge: Judge = field(default_factory=Judge)
+    evolution: Evolution = field(default_factory=Evolution)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Sections to names to plain values, as saved in a checkpoint."""

@@ -44,6 +44,12 @@ class Train:
     weight_decay: float = setting(0.0, "AdamW decay.", low=0.0, high=1.0)
     beta1: float = setting(0.9, "AdamW first moment.", low=0.0, high=0.999999)
     beta2: float = setting(0.95, "AdamW second moment.", low=0.0, high=0.999999)
+    average_steps: int = setting(
+        0,
+        "Steps that the weights' moving average looks back over; it is sealed and served. 0: none.",
+        low=0,
+        high=1_000_000,
+    )
     max_grad_norm: float = setting(1.0, "Gradient clipping; 0 switches it off.", low=0.0, high=1e6)
     window_tokens: int = setting(
         16384, "Tokens an optimizer step gathers before it closes.", low=16, high=1 << 24
@@ -186,11 +192,27 @@ class Status:
 
 @dataclass(frozen=True)
 class Web:
-    """The live page."""
+    """The viewer: live page, memory and system, lab; three ports in a row."""
 
     host: str = setting("127.0.0.1", "Address to bind; others than loopback need a token.")
-    port: int = setting(8080, "Port of the live page.", low=0, high=65535)
+    port: int = setting(
+        8080,
+        "Port of the live page; the two above are the others'. 0: free ones.",
+        low=0,
+        high=65533,
+    )
     token: str = setting("", "Asked of every viewer when the page is not on loopback.")
+
+
+@dataclass(frozen=True)
+class Notify:
+    """Who is told of alerts and verdicts while nobody looks. `r3 up` notifies once one is set."""
+
+    webhook: str = setting("", "Address that every note is POSTed to, as JSON.")
+    ntfy: str = setting("", "Address of an ntfy topic, https://HOST/TOPIC.")
+    ntfy_token: str = setting("", "Access token of that ntfy server.")
+    level: str = setting("WARN", "Alerts from this level on.", choices=("INFO", "WARN", "ERROR"))
+    verdicts: bool = setting(True, "Promotions and rollbacks too, whatever the level.")
 
 
 @dataclass(frozen=True)
@@ -301,6 +323,16 @@ class Judge:
     full_hours: float = setting(
         24.0, "The whole fixed set is asked so often; else a rotating tenth.", low=0.0, high=10**6
     )
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """The probes: fixed problems that every evaluated checkpoint answers."""
+
+    on: bool = setting(True, "Ask the probes after each verdict.")
+    levels: int = setting(3, "Levels that probes are of, from 1.", low=1, high=10)
+    per_level: int = setting(4, "Probes of each family and level.", low=1, high=1000)
+    regimes: str = setting("3", "Regimes in which each is asked, with commas.")
 
 
 @dataclass(frozen=True)

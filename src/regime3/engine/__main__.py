@@ -7,12 +7,20 @@ arguments are is `records.launch`'s.
 from __future__ import annotations
 
 import argparse
+import os
+from typing import Final
 
 from regime3.config import Settings
 from regime3.engine.base import Engine
 from regime3.engine.process import serve
 from regime3.errors import Unavailable
 from regime3.records.launch import settings_of
+
+LOADING: Final = {"THP_MEM_ALLOC_ENABLE": "1", "HF_DEACTIVATE_ASYNC_LOAD": "1"}
+"""How torch and transformers take a model in: into huge pages, as clearing small ones takes longer
+than to read and widen the weights; and one tensor after another, as several threads that fault
+pages in wait for one another's lock on the address space, and the batch that runs waits with them.
+"""
 
 
 def make(kind: str, settings: Settings) -> Engine:
@@ -35,6 +43,8 @@ def main() -> None:
     parser.add_argument("--settings", default="{}")
     given = parser.parse_args()
     settings = settings_of(given.settings)
+    for name, value in LOADING.items():
+        os.environ.setdefault(name, value)  # read by both when they are imported or load
     serve(given.descriptor, lambda: make(given.engine, settings))
 
 

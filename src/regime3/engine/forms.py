@@ -2,7 +2,8 @@
 
 Both keep to `layout`, so that what is written splits into thought and answer as training rows do
 and `tasks.verdict.judge` reads it. Codes fit their budget by construction: the automaton leaves
-room for an answer. A grammar cannot count, so an S-expression may run into `max_tokens`.
+room for an answer. A grammar cannot count, so an S-expression may run into `max_tokens`; nor can it
+divide, so fractions have a mask of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from regime3.engine.fractions import LowestTerms
 from regime3.engine.guide import allow
 from regime3.engine.layout import Tokens
 from regime3.lang.codebook import Codebook
@@ -135,8 +137,16 @@ def answer_codes(book: Codebook) -> frozenset[int]:
 class TextForm:
     """A body as S-expressions, under a grammar. `matcher` is llguidance's."""
 
-    def __init__(self, matcher: Any, end: list[int], hurry: list[int], think: int) -> None:
-        self._matcher, self._end, self._hurry, self._think = matcher, end, hurry, think
+    def __init__(
+        self,
+        matcher: Any,
+        fractions: LowestTerms,
+        end: list[int],
+        hurry: list[int],
+        think: int,
+    ) -> None:
+        self._matcher, self._fractions = matcher, fractions
+        self._end, self._hurry, self._think = end, hurry, think
         self._written = 0
 
     def edit(self, logits: torch.Tensor) -> None:
@@ -144,6 +154,7 @@ class TextForm:
         bits = np.unpackbits(mask, bitorder="little")[: len(logits)].astype(np.bool_)
         if len(bits) < len(logits):
             bits = np.pad(bits, (0, len(logits) - len(bits)))
+        bits[self._fractions.refused(np.flatnonzero(bits).tolist())] = False
         over = self._written >= self._think
         hurry = next((token for token in self._hurry if bits[token]), None) if over else None
         if hurry is not None:
@@ -155,5 +166,6 @@ class TextForm:
 
     def take(self, token: int) -> None:
         self._written += 1
+        self._fractions.take(token)
         if not self._matcher.is_stopped():
             self._matcher.consume_token(token)

@@ -10,6 +10,7 @@ import llguidance.hf
 
 from regime3.config import Examples
 from regime3.engine.forms import CodesForm, TextForm, answer_codes
+from regime3.engine.fractions import LowestTerms
 from regime3.engine.guide import Guide, Part, Penalties
 from regime3.engine.layout import Layout, Tokens, layout_of
 from regime3.engine.thought import MarkerPenalty, ThoughtBudget
@@ -137,4 +138,5 @@ class Guides:
             raise NodeRefused(400, "form_impossible", matcher.get_error()[:300], param="regime")
         # What a thought over its budget is led to: a stop emoji, or the line break before it.
         hurry = [token for each in tokens.closings for token in (*each[1:], each[0])]
-        return TextForm(matcher, tokens.end, list(dict.fromkeys(hurry)), think)
+        fractions = LowestTerms(lambda token: self._grammar_tokens.decode_str([token]))
+        return TextForm(matcher, fractions, tokens.end, list(dict.fromkeys(hurry)), think)

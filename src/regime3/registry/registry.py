@@ -192,8 +192,13 @@ class Registry:
         return entry
 
     def sweep(self) -> int:
-        """Remove what interrupted deletions left."""
-        return disk.sweep_temp(self.lab.node_models) if self.lab.node_models.is_dir() else 0
+        """Remove what interrupted deletions left, and manifests that were being written: a model
+        with such a file beside it would be refused for ever. Call it at start."""
+        models = self.lab.node_models
+        if not models.is_dir():
+            return 0
+        folders = [path for path in models.glob("[!.]*") if path.is_dir() and not path.is_symlink()]
+        return sum(map(disk.sweep_temp, (models, *folders)))
 
     # --------------------------------------------------------------------------- places
 

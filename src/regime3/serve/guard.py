@@ -34,7 +34,7 @@ from regime3.serve.bodies import Incoming, Watched, linger, read_whole, replayed
 from regime3.serve.faults import fault_of
 from regime3.serve.limits import Buckets, Limits
 from regime3.serve.nesting import DEPTH_MAX, is_deeper, is_utf8_json
-from regime3.serve.tokens import Token, TokenFile
+from regime3.tokens import Token, TokenFile
 
 UPLOADS = "/models/uploads"
 INFERENCE_PATHS = frozenset(

@@ -42,7 +42,7 @@ from regime3.serve.routes import uploads as uploads_routes
 from regime3.serve.routes.telemetry import telemetry_router
 from regime3.serve.routes.uploads import uploads_of
 from regime3.serve.telemetry import Telemetry
-from regime3.serve.tokens import TokenFile, check_exposure
+from regime3.tokens import TokenFile, check_exposure
 
 CONNECTIONS_MAX = 1024
 SHUTDOWN_S_MAX = 5

@@ -68,13 +68,9 @@ def _decoded(raw: bytes) -> Any:
 
 
 def _unproved(row: dict[str, Any], book: Codebook) -> str | None:
-    """Why the row's reply is not right. Raises `InputRefused`.
-
-    A translation must be the body that was given, and that body must be right by itself: a wrong
-    one that is faithfully rewritten would be taught all the same.
-    """
+    """Why the row's reply is not right. Raises `InputRefused`."""
     # Here, because families take a while to load and most labs' files have no problems.
-    from regime3.tasks.verdict import judge_row
+    from regime3.tasks.verdict import prove_row
 
     turns = row.get("messages")
     if not isinstance(turns, list):
@@ -82,13 +78,11 @@ def _unproved(row: dict[str, Any], book: Codebook) -> str | None:
     roles = [each.get("role") for each in turns if isinstance(each, dict)]
     if roles.count("assistant") != 1 or roles[-1] != "assistant":
         return "cannot be proved: one reply, at the end, answers a problem; others go unchecked"
-    alone = {name: value for name, value in row.items() if name != "source_regime"}
-    for each in (alone, row) if "source_regime" in row else (row,):
-        judged = judge_row(each, book)
-        if not judged.valid:
-            at = f"step {judged.index}: " if judged.index else ""
-            return _short(f"not accepted by the checker: {at}{judged.reason}")
-    return None
+    judged = prove_row(row, book)
+    if judged.valid:
+        return None
+    at = f"step {judged.index}: " if judged.index else ""
+    return _short(f"not accepted by the checker: {at}{judged.reason}")
 
 
 def _held_out(text: str) -> str | None:

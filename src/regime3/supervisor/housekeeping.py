@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from regime3 import disk
 from regime3.judge.ledger import standing_of
+from regime3.vault.trained import note
 
 if TYPE_CHECKING:
     from regime3.daemon import Supervisor
@@ -43,6 +44,7 @@ class Housekeeping:
     def after_seal(self) -> None:
         """Old checkpoints go by rule; file contents go when no checkpoint may need them."""
         sup = self._sup
+        note(sup.lab, [sup.head_seal])
         protected = {*self.protected, *sup.pushing.needed(), *standing_of(sup.lab).needed}
         removed = sup.vault.retain(sup.settings.checkpoint, protected, sup.clock.now())
         if removed:

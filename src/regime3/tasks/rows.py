@@ -76,7 +76,11 @@ def joined(regime: int, steps: str, answer: str) -> str:
 
 
 def _answer_start(codes: list[int], book: Codebook) -> int:
-    """Where the answer begins: at `qed!`, else at the only code whose first name is `qed`."""
+    """Where the answer begins: at `qed!`, else at the only code whose first name is `qed`.
+
+    A counter-model of `follows` that is told has neither. Its last code, `end`, is then the answer
+    and the rest of it thought: never meant so, but models have learned it (docs/journal.md).
+    """
 
     def head(code: int) -> int:
         while FIRST_MACRO <= code < MACRO_END:

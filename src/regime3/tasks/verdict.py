@@ -2,6 +2,7 @@
 
     judged = judge("(gcd 462 147)", 3, "<E199><E217><E203><E196>", "<E195>", book)
     judge_row(row, book)             # a chat row as `rows` writes them
+    prove_row(row, book)             # whether its reply may be taught
     mark = marker_of(row, book)      # how a validation row wants to be judged, if by the checker
     mark(thought, answer)            # is this answer right?
 
@@ -100,6 +101,20 @@ def judge_row(row: dict[str, Any], book: Codebook | None) -> Judged:
         return judged
     given = _judge(row["problem"], source, ("", question.rpartition("\n\n")[2]), book, _unknown)
     return _compared(judged.body, given)
+
+
+def prove_row(row: dict[str, Any], book: Codebook | None) -> Judged:
+    """The judgement of a row that is to be taught. Raises `InputRefused` as `judge_row` does.
+
+    A translation must be the body that was given, and that body must be right by itself: a wrong
+    one that is faithfully rewritten would be taught all the same.
+    """
+    if "source_regime" in row:
+        alone = {name: value for name, value in row.items() if name != "source_regime"}
+        judged = judge_row(alone, book)
+        if not judged.valid:
+            return judged
+    return judge_row(row, book)
 
 
 def marker_of(row: dict[str, Any], book: Codebook | None) -> Marker | None:

@@ -11,7 +11,7 @@ from regime3 import disk
 from regime3.config import Node
 from regime3.errors import InputRefused, LabError, LabLocked, SettingsError
 from regime3.paths import Lab
-from regime3.serve.tokens import NAME_CHARACTERS_MAX, TOKENS_MAX, TokenFile, check_exposure
+from regime3.tokens import NAME_CHARACTERS_MAX, TOKENS_MAX, TokenFile, check_exposure
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_names_and_numbers_have_limits(file: TokenFile, monkeypatch: pytest.Monk
         with pytest.raises(InputRefused, match="plain characters"):
             file.create("admin", name, 0.0)
     assert TOKENS_MAX > 10
-    monkeypatch.setattr("regime3.serve.tokens.TOKENS_MAX", 1)
+    monkeypatch.setattr("regime3.tokens.TOKENS_MAX", 1)
     with pytest.raises(InputRefused, match="already"):
         file.create("admin", "", 0.0)
 

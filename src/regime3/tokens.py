@@ -1,11 +1,13 @@
-"""Tokens of the node: random texts of two scopes, of which only digests are kept.
+"""Tokens of the node and of the viewer: random texts, of which only digests are kept.
 
     text, token = TokenFile(lab).create("admin", "my laptop", now)     # `text` is shown once
     TokenFile(lab).find(text)                                          # the Token, or None
+    TokenFile(lab, "viewer").create("view", "a friend", now)
 
-An `admin` token may do all, an `inference` token may ask the models. The file is read again when
-it changes, so a token that is revoked stops working at once. A file that cannot be read lets
-nobody in. The texts are random, 32 bytes, so that a plain SHA-256 hides them well enough.
+At the node an `admin` token may do all, an `inference` token may ask the models. At the viewer a
+`control` token may act, a `view` token may look where a token is asked for. The file is read
+again when it changes, so a token that is revoked stops working at once. A file that cannot be
+read lets nobody in. The texts are random, 32 bytes, so that a plain SHA-256 hides them well enough.
 """
 
 from __future__ import annotations
@@ -23,8 +25,15 @@ from regime3.errors import InputRefused, LabError, SettingsError
 from regime3.exposure import is_loopback
 from regime3.paths import Lab
 
-Scope = Literal["admin", "inference"]
-PREFIXES: dict[str, str] = {"admin": "r3a_", "inference": "r3i_"}
+Door = Literal["node", "viewer"]
+Scope = Literal["admin", "inference", "control", "view"]
+PREFIXES: dict[str, str] = {
+    "admin": "r3a_", "inference": "r3i_", "control": "r3c_", "view": "r3v_",
+}  # fmt: skip
+DOORS: dict[str, Door] = {
+    "admin": "node", "inference": "node", "control": "viewer", "view": "viewer",
+}  # fmt: skip
+"""Where a scope counts."""
 SECRET_BYTES = 32
 TOKENS_MAX = 1000
 NAME_CHARACTERS_MAX = 80
@@ -57,10 +66,12 @@ def digest_of(text: str) -> str:
 
 
 class TokenFile:
-    """The tokens of a lab's node."""
+    """The tokens of a lab's node, or of its viewer."""
 
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
+    def __init__(self, lab: Lab, door: Door = "node") -> None:
+        self.path = lab.node_tokens_file if door == "node" else lab.web_tokens_file
+        self.lock = lab.node_tokens_lock if door == "node" else lab.web_tokens_lock
+        self._door = door
         self._stamp: tuple[int, int, int] | None = None
         self._tokens: list[Token] | None = []
         """None: the file is there and cannot be read."""
@@ -69,8 +80,7 @@ class TokenFile:
         """Every token, oldest first. Raises `LabError` when the file is damaged."""
         self._refresh()
         if self._tokens is None:
-            path = self._lab.node_tokens_file
-            raise LabError(f"{path} is damaged; nobody is let in", f"rm {path}")
+            raise LabError(f"{self.path} is damaged; nobody is let in", f"rm {self.path}")
         return list(self._tokens)
 
     def any(self) -> bool:
@@ -91,6 +101,7 @@ class TokenFile:
         """A new token: its text, which is kept nowhere, and what is kept.
 
         Raises `InputRefused`, and `LabLocked` while another process changes the tokens."""
+        assert DOORS[scope] == self._door
         if len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
             raise InputRefused(f"a token's name is at most {NAME_CHARACTERS_MAX} plain characters")
         text = PREFIXES[scope] + secrets.token_urlsafe(SECRET_BYTES)
@@ -117,16 +128,16 @@ class TokenFile:
         return gone[0]
 
     def _changing(self) -> _Changing:
-        disk.make_folder(self._lab.node)
+        disk.make_folder(self.path.parent)
         return _Changing(self)
 
     def _write(self, tokens: list[Token]) -> None:
         body = msgspec.to_builtins(_File(1, tokens))
-        disk.write_json(self._lab.node_tokens_file, body, private=True)
+        disk.write_json(self.path, body, private=True)
 
     def _refresh(self) -> None:
         try:
-            stat = self._lab.node_tokens_file.stat()
+            stat = self.path.stat()
         except FileNotFoundError:
             self._stamp, self._tokens = None, []
             return
@@ -140,7 +151,7 @@ class TokenFile:
 
     def _read(self) -> list[Token] | None:
         try:
-            data = self._lab.node_tokens_file.read_bytes()
+            data = self.path.read_bytes()
             return msgspec.json.decode(data, type=_File).tokens
         except (OSError, msgspec.DecodeError):
             return None
@@ -151,7 +162,7 @@ class _Changing:
 
     def __init__(self, file: TokenFile) -> None:
         self._file = file
-        self._lock = disk.Lock(file._lab.node_tokens_lock, "a change of tokens", "r3 token")
+        self._lock = disk.Lock(file.lock, "a change of tokens", "r3 token")
 
     def __enter__(self) -> list[Token]:
         self._lock.acquire()
