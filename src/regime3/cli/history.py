@@ -1,16 +1,27 @@
-"""How it came to be: `r3 report`, `r3 evolution` and `r3 lineage`."""
+"""How it came to be: `r3 report`, `r3 export`, `r3 evolution` and `r3 lineage`."""
 
 from __future__ import annotations
 
 import csv
 import io
+import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from regime3 import disk
-from regime3.cli.output import Json, LabOption, console, find_lab, settings_of, show, table
+from regime3.cli.output import (
+    Json,
+    LabOption,
+    console,
+    find_lab,
+    settings_of,
+    show,
+    steps_progress,
+    table,
+)
 
 
 def report(
@@ -25,6 +36,54 @@ def report(
     if export is not None:
         disk.write_text(export, markdown(found))
     show(found, json, lambda: console.print(markdown(found), markup=False, soft_wrap=True))
+
+
+class Kind(StrEnum):
+    """What a stretch of history is written as."""
+
+    CSV = "csv"
+    HTML = "html"
+    TENSORBOARD = "tensorboard"
+
+
+def export(
+    to: Annotated[Path, typer.Argument(help="FILE.csv, FILE.html, or a folder for TensorBoard.")],
+    kind: Annotated[
+        Kind | None, typer.Option("--as", help="What to write. Default: as the name ends.")
+    ] = None,
+    first: Annotated[int, typer.Option(min=0, help="First step.")] = 0,
+    last: Annotated[int | None, typer.Option(min=0, help="Last step. Default: newest.")] = None,
+    points: Annotated[
+        int | None, typer.Option(min=1, max=5000, help="Stretches of steps. Default: 1,000.")
+    ] = None,
+    lab: LabOption = None,
+    json: Json = False,
+) -> None:
+    """The curves to take away: a table, a page in one file, or TensorBoard's event files.
+
+    TensorBoard gets the whole history, each step by itself where it is still kept so.
+    """
+    from regime3 import export as made
+    from regime3.status.history_files import HistoryFiles
+
+    where = find_lab(lab)
+    if kind is None:
+        endings = {".csv": Kind.CSV, ".html": Kind.HTML, "": Kind.TENSORBOARD}
+        kind = endings.get(to.suffix)
+    if kind is None:
+        raise typer.BadParameter(f"{to.name} ends neither in .csv nor in .html", param_hint="--as")
+    if kind is Kind.TENSORBOARD:
+        newest = HistoryFiles(where).last_step() or 0
+        with steps_progress("tensorboard", newest, json) as told:
+            count = made.to_tensorboard(where, to, told)
+        found = {"written": str(to), "values": count}
+    else:
+        table = made.stretch(where, first, last, points or made.POINTS)
+        page = kind is Kind.HTML
+        text = made.as_html(where, table, time.time()) if page else made.as_csv(table)
+        disk.write_text(to, text)
+        found = {"written": str(to), "stretches": len(table)}
+    show(found, json, lambda: console.print(", ".join(f"{k}: {v}" for k, v in found.items())))
 
 
 def evolution(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from regime3 import config
@@ -108,6 +116,28 @@ def bytes_progress(
     )
     task = bar.add_task(label, total=total)
     return bar, lambda amount: bar.advance(task, amount)
+
+
+@contextlib.contextmanager
+def steps_progress(label: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Told how far it is: a bar on a terminal, a line a tenth when piped, nothing for JSON."""
+    if quiet:
+        yield lambda _: None
+    elif errors.is_terminal:
+        columns = [TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+        with Progress(*columns, console=errors) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda done: bar.update(task, completed=done)
+    else:
+        said = 0
+
+        def tell(done: int) -> None:
+            nonlocal said
+            if 10 * done // max(1, total) > said:
+                said = 10 * done // max(1, total)
+                errors.print(f"{label}: {done:,} of {total:,} steps")
+
+        yield tell
 
 
 def human_size(size_bytes: float) -> str:

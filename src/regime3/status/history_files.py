@@ -18,6 +18,7 @@ import bisect
 import itertools
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -240,14 +241,35 @@ class HistoryFiles:
         for width in TIERS:
             if (last - first + 1) / width > ROWS_READ_MAX:
                 continue
-            tier = self.tier(width)
-            kept_from = 0
-            if tier.first:
-                low, _ = self.line(tier, branches)[0]
-                kept_from = int(tier.rows(low, low + 1)["step"][0])
-            if first >= kept_from:
+            if first >= self._kept_from(width, branches):
                 return width
         return TIERS[-1]
+
+    def _kept_from(self, width: int, branches: list[Branch]) -> int:
+        """The first step of the line that a tier still holds."""
+        tier = self.tier(width)
+        if not tier.first:
+            return 0
+        low, _ = self.line(tier, branches)[0]
+        return int(tier.rows(low, low + 1)["step"][0])
+
+    def finest(self) -> Iterator[Array]:
+        """The whole current line as coarse records, oldest first, each from the finest tier that
+        still holds it; a step's own record has a count of 1. In parts of `ROWS_READ_MAX` at most.
+        """
+        newest = self.last_step()
+        branches = read_branches(self.lab)
+        at = 0
+        while newest is not None and at <= newest:
+            starts = {width: self._kept_from(width, branches) for width in TIERS}
+            width = next((each for each in TIERS if starts[each] <= at), TIERS[-1])
+            finer = [starts[each] for each in TIERS if each < width]
+            last = min(newest, at + width * ROWS_READ_MAX - 1, *(each - 1 for each in finer))
+            rows = self.rows(width, at, last)
+            rows = rows[rows["step"] >= at]
+            if len(rows):
+                yield rows
+            at = max(last, int(rows["step"][-1]) if len(rows) else 0) + 1
 
     def read_table(
         self, metrics: list[str], first: int, last: int | None, points_max: int

@@ -7,6 +7,7 @@
     GET /api/live                      status, judged by age
     GET /api/stream                    the same as it changes, see `regime3.web.stream`
     GET /api/history?metric=loss,...&first=&last=&since=&points=
+    GET /api/export.csv, /api/export.html  a stretch to take away; first, last, since, points
     GET /api/events?after=
     GET /api/loop                      verdicts, pass rates, the last attempts
     GET /api/system, /api/gpu_stats    both boxes now, see `regime3.web.system`
@@ -27,10 +28,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -38,6 +41,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from regime3 import export
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
 from regime3.errors import InputRefused, LabError, Unavailable
@@ -85,6 +89,8 @@ def create_app(
             Route("/api/live", pages.live),
             Route("/api/stream", stream.answer),
             Route("/api/history", pages.history),
+            Route("/api/export.csv", pages.export),
+            Route("/api/export.html", pages.export),
             Route("/api/events", pages.events),
             Route("/api/loop", pages.loop),
             Route("/api/system", pages.system),
@@ -183,16 +189,25 @@ class Pages:
             known = ", ".join(METRICS)
             raise BadQuery(f"metric={','.join(unknown) or '?'} is not recorded; known: {known}")
         files = HistoryFiles(self.lab)
-        first = _whole(query.get("first"), 0, STEP_MAX, 0)
-        last = _whole(query.get("last"), 0, STEP_MAX, STEP_MAX)
-        points = _whole(query.get("points"), 1, POINTS_MAX, POINTS_DEFAULT)
-        if "since" in query:
-            first = max(first, files.step_at(_number(query["since"])))
+        first, last, points = _stretch(files, query, POINTS_DEFAULT)
         tag = f'"{files.tier(1).stop}-{first}-{last}-{points}-{",".join(metrics)}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"etag": tag})
         table = files.read_table(metrics, first, last, points)
         return _json(_table(table), {"etag": tag})
+
+    def export(self, request: Request) -> Response:
+        """The same stretch, every metric, as a file to keep; the path says which kind."""
+        asked = _stretch(HistoryFiles(self.lab), request.query_params, export.POINTS)
+        table = export.stretch(self.lab, *asked)
+        kind = request.url.path.rpartition(".")[2]
+        if kind == "csv":
+            text, media = export.as_csv(table), "text/csv"
+        else:
+            text, media = export.as_html(self.lab, table, self.clock.now()), "text/html"
+        name = quote(f"{export.stem(self.lab, table)}.{kind}")
+        headers = {"content-disposition": f"attachment; filename*=utf-8''{name}"}
+        return Response(text, media_type=media, headers=headers)
 
     def events(self, request: Request) -> Response:
         """Events newer than `after`, oldest first."""
@@ -298,6 +313,15 @@ def _json(body: Any, headers: dict[str, str] | None = None) -> Response:
 
 def _problem(problem: Unavailable) -> dict[str, str | None]:
     return {"reason": problem.message, "next": problem.next_command}
+
+
+def _stretch(files: HistoryFiles, query: QueryParams, points: int) -> tuple[int, int, int]:
+    """First and last step and how many buckets are asked for."""
+    first = _whole(query.get("first"), 0, STEP_MAX, 0)
+    if "since" in query:
+        first = max(first, files.step_at(_number(query["since"])))
+    last = _whole(query.get("last"), 0, STEP_MAX, STEP_MAX)
+    return first, last, _whole(query.get("points"), 1, POINTS_MAX, points)
 
 
 def _whole(text: str | None, low: int, high: int, default: int) -> int:

@@ -6,11 +6,13 @@ import { Loop } from "./loop.js";
 import { showMachine } from "./machine.js";
 import { makeAlerts, makeAnswers, makeEvents, showAccuracy } from "./panels.js";
 import { showQueue } from "./queue.js";
+import { offerToSave } from "./save.js";
 import { Since } from "./since.js";
 import { showStrip } from "./strip.js";
 
 const feed = openPage(show);
 const curves = new Curves(feed);
+offerToSave(curves, feed);
 const since = new Since(feed);
 const loop = new Loop(feed, (verdicts) => { curves.judged(verdicts); since.judged(verdicts); });
 const [showAlerts, showEvents, showAnswers] = [makeAlerts(feed), makeEvents(feed), makeAnswers(feed)];
