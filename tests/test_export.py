@@ -76,7 +76,9 @@ def test_tensorboard_reads_the_whole_history_each_stretch_as_fine_as_it_is_kept(
     loss = found.Scalars("loss")
     steps = [each.step for each in loss]
     assert steps == sorted(set(steps)) and steps[-1] == 7_000
-    assert steps[-(7_000 - kept_from) - 1 :] == list(range(kept_from, 7_001)), "one by one, from a bucket's end"
+    assert steps[-(7_000 - kept_from) - 1 :] == list(range(kept_from, 7_001)), (
+        "one by one, from a bucket's end"
+    )
     assert loss[-1].value == pytest.approx(1 + 1 / 7_000) and loss[-1].wall_time == NOW + 7_000
     assert max(each.value for each in found.Scalars("loss/max")) == 99.0, "the spike is in a bucket"
     assert "validation_loss" not in found.Tags()["scalars"]

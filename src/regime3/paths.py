@@ -162,6 +162,16 @@ class Lab:
         return self.status / "events.1.jsonl"
 
     @property
+    def layers_file(self) -> Path:
+        """One JSON line a validation: what each layer did."""
+        return self.status / "layers.jsonl"
+
+    @property
+    def layers_rotated_file(self) -> Path:
+        """The lines before the last rotation."""
+        return self.status / "layers.1.jsonl"
+
+    @property
     def control(self) -> Path:
         """Requests of the user to a running trainer, one JSON file each."""
         return self.root / "control"

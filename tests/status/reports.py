@@ -43,7 +43,8 @@ def validated(step: int, loss: float = 1.5, right: int = 2, wrong: int = 2) -> s
         )
         for i in range(right + wrong)
     ]
-    return say.Validated(step, loss, 64, 0.5, answers)
+    layers = say.LayerReading([0.5, 0.25], [1.0, 0.9])
+    return say.Validated(step, loss, 64, 0.5, answers, layers)
 
 
 class FakeCards:

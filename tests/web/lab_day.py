@@ -12,8 +12,10 @@ from regime3.forge import shard
 from regime3.judge import ledger
 from regime3.lang import codebook
 from regime3.paths import Lab
+from regime3.records.messages import LayerReading
 from regime3.records.probe import ProbeAnswer, ProbeSheet
 from regime3.records.verdict import Verdict
+from regime3.status.layers import LayerLog
 from regime3.tasks.rows import row
 from regime3.tasks.verdict import judge_row
 from tests.web.labs import HOSTILE, loop_day
@@ -53,6 +55,9 @@ def lab_day(lab: Lab) -> None:
     for old in lab.evolution.iterdir():
         old.unlink()
     now = time.time()
+    log = LayerLog(lab, 1.0)
+    for step in (100, 200, 300):
+        log.append(step, now, LayerReading([step / 1000, 0.05], [0.998, 0.875]))
     for seal, step, solved in SEALS:
         sheet = ProbeSheet(seal, step, f"checkpoint-{seal:08}-0123abcd", now - 3600 + step, 3)
         lines = [sheet] + [answered(name, at < solved) for at, name in enumerate(PROBES)]

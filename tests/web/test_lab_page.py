@@ -58,6 +58,17 @@ def test_the_maps_say_in_words_what_they_colour(lab: Lab, look: Look) -> None:
     expect(page.locator("#lengths")).to_contain_text(" of ")
 
 
+def test_layers_are_told_in_figures_and_drawn_through_time(lab: Lab, look: Look) -> None:
+    lab_day(lab)
+    page = look(name="lab")
+    expect(page.locator("#layers-note")).to_contain_text("3 validations, steps 100 to 300")
+    first = page.locator("#layers tbody tr").first
+    expect(first).to_contain_text("30 %")
+    expect(first).to_contain_text("10 %")
+    expect(first).to_contain_text("0.998")
+    expect(first.locator("rect")).to_have_count(3)
+
+
 def test_a_problem_is_followed_through_time(lab: Lab, look: Look) -> None:
     lab_day(lab)
     page = look(name="lab")

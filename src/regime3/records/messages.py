@@ -163,6 +163,15 @@ class Answer(msgspec.Struct, frozen=True):
     model_tokens: int = 0
 
 
+class LayerReading(msgspec.Struct, frozen=True):
+    """Each layer on validation rows, first to last; see `regime3.train.layers`."""
+
+    activity: list[float]
+    """RMS of what it adds over RMS of what it is given."""
+    steadiness: list[float] | None = None
+    """Cosine of what it adds with what it added at the reading before; None: there was none."""
+
+
 class Validated(Report, frozen=True, tag="validated"):
     """Loss over validation rows and greedy answers; either may be missing for want of time."""
 
@@ -171,6 +180,7 @@ class Validated(Report, frozen=True, tag="validated"):
     rows: int
     seconds: float
     answers: list[Answer] = []
+    layers: LayerReading | None = None
 
 
 class OutOfMemory(Report, frozen=True, tag="out-of-memory"):

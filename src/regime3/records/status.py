@@ -360,9 +360,9 @@ class TrainingStatus(msgspec.Struct):
     length_bin_staleness: Any = None
     """Null until the stream room reports when each length bin was last trained."""
     layer_activity_summary: Any = None
-    """Null until the train room measures layers."""
+    """Validated.layers: step, and of each layer what it adds over what it is given."""
     layer_stability_summary: Any = None
-    """Null until the train room measures layers."""
+    """Validated.layers: step, and of each layer the cosine with the reading before."""
     lora_stats: Any = None
     """Null until never: training is full, without adapters; kept so that readers find the name."""
     lora_summary: Any = None

@@ -28,6 +28,7 @@ from regime3.status.alerts import AlertBook
 from regime3.status.encoding import encode
 from regime3.status.events import EventLog, read_events
 from regime3.status.history import History
+from regime3.status.layers import LayerLog
 from regime3.status.learning import Losses
 from regime3.status.machine import Cards, Machine
 from regime3.status.machine_log import MachineLog, figures_of
@@ -82,6 +83,7 @@ class StatusBoard:
         self._tokens_at_begin = status.tokens_total
         self._history: History | None = None
         self._events: EventLog | None = None
+        self._layer_log: LayerLog | None = None
         self._paused_reason: str | None = None
         self._error: tuple[str, str] | None = None
         self._written_at = -math.inf
@@ -122,6 +124,13 @@ class StatusBoard:
             self._events = EventLog(self.lab, self.settings.status.log_mb_max)
             self.status.recent_events = read_events(self.lab, limit=EVENTS_SHOWN)
         return self._events
+
+    @property
+    def layer_log(self) -> LayerLog:
+        """What layers did; opened by the first use."""
+        if self._layer_log is None:
+            self._layer_log = LayerLog(self.lab, self.settings.status.log_mb_max)
+        return self._layer_log
 
     def begin(self, head_step: int) -> None:
         """Take the lab, or start again from a head: figures continue at its step."""
@@ -388,6 +397,13 @@ class StatusBoard:
         figures = answers.take(self.status, report, now, self.settings.status.recent_examples)
         if figures:
             self.history.append(report.step, now, figures)
+        if report.layers is not None:
+            told = {"step": report.step}
+            activity, steadiness = report.layers.activity, report.layers.steadiness
+            self.status.layer_activity_summary = told | {"layers": activity}
+            if steadiness is not None:
+                self.status.layer_stability_summary = told | {"layers": steadiness}
+            self.layer_log.append(report.step, now, report.layers)
 
     # ------------------------------------------------------------ judging
 

@@ -12,8 +12,8 @@
     GET /api/loop                      verdicts, pass rates, the last attempts
     GET /api/system, /api/gpu_stats    both boxes now, see `regime3.web.system`
     GET /api/memory_stats?since=&points=
-    GET /api/lab/ledger, compare?one=&other=, curriculum, lengths, evolution, probe?name=,
-        codebook, lineage?of=          see `regime3.web.lab`
+    GET /api/lab/ledger, compare?one=&other=, curriculum, lengths, layers, evolution,
+        probe?name=, codebook, lineage?of=          see `regime3.web.lab`
     GET /api/node/jobs, /api/node/power   what the node says of them, asked through `NodeView`
     GET, POST /api/session; POST /api/act see `regime3.web.acts`
     GET /healthz
@@ -46,6 +46,7 @@ from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
 from regime3.errors import InputRefused, LabError, Unavailable
 from regime3.paths import Lab
+from regime3.status import layers
 from regime3.status.events import read_events
 from regime3.status.history_files import POINTS_MAX, HistoryFiles, Table
 from regime3.status.liveness import judge
@@ -65,6 +66,7 @@ STATIC = Path(__file__).parent / "static"
 POINTS_DEFAULT = 800
 EVENTS_MAX = 500
 JOBS_SHOWN = 20
+LAYER_POINTS = 60
 STEP_MAX = 1 << 53
 SEAL_MAX = 99_999_999
 
@@ -104,6 +106,7 @@ def create_app(
             Route("/api/lab/compare", pages.compare),
             Route("/api/lab/curriculum", pages.curriculum),
             Route("/api/lab/lengths", pages.lengths),
+            Route("/api/lab/layers", pages.layers),
             Route("/api/lab/evolution", pages.evolution),
             Route("/api/lab/probe", pages.probe),
             Route("/api/lab/codebook", pages.codebook),
@@ -264,6 +267,10 @@ class Pages:
     def lengths(self, request: Request) -> Response:
         """Solved by family and length."""
         return _tagged(request, lambda: lab_page.lengths(self.lab))
+
+    def layers(self, request: Request) -> Response:
+        """What each layer did, validation by validation."""
+        return _tagged(request, lambda: layers.view(self.lab, LAYER_POINTS))
 
     def evolution(self, request: Request) -> Response:
         """The probes."""

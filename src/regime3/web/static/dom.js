@@ -15,16 +15,16 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** One of the shapes that stand in the page's sprite. */
-export function icon(name, className = "") {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", `i ${className}`.trim());
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `#${name}`);
-  svg.append(use);
-  return svg;
+/** An element of a drawing. */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
 }
+
+/** One of the shapes that stand in the page's sprite. */
+export const icon = (name, className = "") => svg("svg", { class: `i ${className}`.trim(), "aria-hidden": "true" }, svg("use", { href: `#${name}` }));
 
 /** Replace the text of an element, only when it differs: less work, and no restarted selection. */
 export function text(id, value) {

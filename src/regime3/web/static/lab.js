@@ -1,10 +1,11 @@
-// The lab's page: verdicts, curriculum, evolution, codebook, lineage. Each part asks for itself.
+// The lab's page: verdicts, curriculum, evolution, layers, codebook, lineage. Each part asks for itself.
 
 import { Codes } from "./codes.js";
 import { Evolution } from "./evolution.js";
 import { openPage } from "./frame.js";
 import { showCurriculum, showLengths } from "./heat.js";
 import { makeJobs } from "./jobs.js";
+import { showLayers } from "./layers.js";
 import { Ledger } from "./ledger.js";
 import { Lineage } from "./lineage.js";
 
@@ -26,6 +27,7 @@ async function show() {
     ask("ledger", (told) => ledger.take(told)),
     ask("curriculum", showCurriculum),
     ask("lengths", showLengths),
+    ask("layers", showLayers),
     ask("evolution", (told) => { evolution.take(told); ledger.answered(told.checkpoints); }),
     feed.ask("/api/node/jobs").then((told) => told && showJobs(told)),
     ask("codebook", (told) => codes.take(told)),

@@ -1,14 +1,13 @@
 // Verdicts with the numbers that they rest on, checkpoints on the disk, and two of them compared.
 
 import { actButton } from "./control.js";
-import { $, el, icon, text, whenChanged } from "./dom.js";
+import { $, el, icon, svg, text, whenChanged } from "./dom.js";
 import * as say from "./format.js";
 import { VERDICT, WORD } from "./loop.js";
 import { choose, chosen } from "./place.js";
 
 const SHOWN = 10;
 const WHISKER = { wide: 132, tall: 14, points: 15 };
-const SVG = "http://www.w3.org/2000/svg";
 const Z = 1.96;
 
 export class Ledger {
@@ -131,23 +130,14 @@ export class Ledger {
 function whisker({ wins, losses, pairs }) {
   const gain = (100 * (wins - losses)) / pairs;
   const wide = pairs > 1 ? (100 * Z * Math.sqrt(Math.max(0, wins + losses - (wins - losses) ** 2 / pairs))) / pairs : 0;
-  const svg = document.createElementNS(SVG, "svg");
   const { wide: width, tall, points } = WHISKER;
-  svg.setAttribute("viewBox", `0 0 ${width} ${tall}`);
-  svg.setAttribute("class", "whisker");
-  svg.setAttribute("aria-hidden", "true");
   const x = (value) => (width / 2) * (1 + Math.max(-1, Math.min(1, value / points)));
-  const draw = (d, name) => {
-    const path = document.createElementNS(SVG, "path");
-    path.setAttribute("d", d);
-    path.setAttribute("class", name);
-    svg.append(path);
-  };
-  draw(`M${width / 2} 0V${tall}`, "zero");
-  draw(`M${x(gain - wide)} ${tall / 2}H${x(gain + wide)}`, "reach");
-  draw(`M${x(gain)} 3V${tall - 3}`, "at");
+  const drawing = svg("svg", { viewBox: `0 0 ${width} ${tall}`, class: "whisker", "aria-hidden": "true" },
+    svg("path", { d: `M${width / 2} 0V${tall}`, class: "zero" }),
+    svg("path", { d: `M${x(gain - wide)} ${tall / 2}H${x(gain + wide)}`, class: "reach" }),
+    svg("path", { d: `M${x(gain)} 3V${tall - 3}`, class: "at" }));
   const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(1)}`;
-  return el("span", { class: "whiskers" }, svg, el("span", {}, signed(gain)), el("span", { class: "t3" }, `${signed(gain - wide)} to ${signed(gain + wide)}`));
+  return el("span", { class: "whiskers" }, drawing, el("span", {}, signed(gain)), el("span", { class: "t3" }, `${signed(gain - wide)} to ${signed(gain + wide)}`));
 }
 
 function details(one) {
