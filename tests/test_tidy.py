@@ -44,6 +44,8 @@ MAY_READ_ROOMS = {
     ("web", "client"),
     # The page acts by the functions of the command line.
     ("web", "acting"),
+    # And takes away what the command takes away.
+    ("web", "export"),
     ("train", "port"),
     ("forge", "status"),
     ("forge", "spool"),

@@ -31,15 +31,17 @@ from regime3.vault import Vault
 
 Verb = Literal[
     "pause", "resume", "seal", "skip", "retry", "remove", "move", "promote", "rollback",
-    "cancel", "power",
+    "cancel", "power", "guest",
 ]  # fmt: skip
 TEXT_CHARACTERS_MAX = 200
 NODE_S_MAX = 10.0
+LOAD_S_MAX = 120.0
+"""A model of 1.2 GB is loaded in some 20 s."""
 PROFILES = ("quiet", "normal", "max", "auto")
 
 
 class Act(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be done. `id` names a file, a job or a power profile; `number` a checkpoint."""
+    """What is to be done. `id` names a file, job, power profile or model; `number` a checkpoint."""
 
     verb: Verb
     id: str = ""
@@ -182,13 +184,20 @@ def _power(lab: Lab, settings: Settings, wanted: Act) -> Done:
     return Done(wanted, f"power profile {wanted.id}", undo=undo)
 
 
-def _node(lab: Lab, settings: Settings) -> Client:
-    return Client(*node_address(lab, settings), reply_s=NODE_S_MAX)
+def _guest(lab: Lab, settings: Settings, wanted: Act) -> Done:
+    """Load a model beside champion and challenger, to be talked to."""
+    with _node(lab, settings, LOAD_S_MAX) as node:
+        node.call("PUT", "/models/aliases/guest", {"id": wanted.id})
+    return Done(wanted, f"{wanted.id} is loaded, until the loop needs its place")
+
+
+def _node(lab: Lab, settings: Settings, reply_s: float = NODE_S_MAX) -> Client:
+    return Client(*node_address(lab, settings), reply_s=reply_s)
 
 
 _ACTS: dict[str, Callable[[Lab, Settings, Act], Done]] = {
     "pause": _pause, "resume": _resume, "seal": _seal,
     "skip": _file, "retry": _file, "remove": _file, "move": _file,
     "promote": _promote, "rollback": _rollback,
-    "cancel": _cancel, "power": _power,
+    "cancel": _cancel, "power": _power, "guest": _guest,
 }  # fmt: skip

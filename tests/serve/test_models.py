@@ -132,6 +132,25 @@ def test_a_third_model_waits_for_a_place(tmp_path: Path) -> None:
     run(scene)
 
 
+def test_a_guest_stands_beside_the_others_and_leaves_first(tmp_path: Path) -> None:
+    async def scene() -> None:
+        models, link = a_node(tmp_path, "a", "b", "c", "d", residents_max=2)
+        await models.activate("a")
+        await models.activate("b", "guest")
+        await models.activate("a", "champion")
+        assert sorted(models.residents) == ["a", "b"], "it stays while there is a place"
+        await models.activate("c", "guest")
+        assert resolve(models, "guest") == "c" and "unload b" in link.asked
+        await models.activate("d", "challenger")
+        assert resolve(models, "challenger") == "d" and "unload c" in link.asked
+        assert resolve(models, "c") == (404, "model_not_loaded")
+        assert await refusal(models.activate("b", "guest")) == (409, "residents_full")
+        assert sorted(models.residents) == ["a", "d"]
+        await models.drop_alias("guest")
+
+    run(scene)
+
+
 def test_a_challenger_that_wins_is_not_loaded_twice(tmp_path: Path) -> None:
     async def scene() -> None:
         models, link = a_node(tmp_path, "a", "b")

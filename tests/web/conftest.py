@@ -68,7 +68,7 @@ def serve_lab(lab: Lab) -> Iterator[str]:
 
 def _complaint(message: ConsoleMessage) -> list[str]:
     """An error on the console; none where a refusal was asked for."""
-    asked = re.search(r"/api/(lab/lineage|session|act)\b", message.location["url"])
+    asked = re.search(r"/api/(lab/lineage|session|act|chat)\b", message.location["url"])
     return [message.text] if message.type == "error" and not asked else []
 
 

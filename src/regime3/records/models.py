@@ -21,7 +21,8 @@ ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
 FILE_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}$"
 MANIFEST_BYTES_MAX: Final = 1 << 20
 FILES_MAX: Final = 1024
-Alias = Literal["champion", "challenger", "previous"]
+Alias = Literal["champion", "challenger", "previous", "guest"]
+"""`guest` is who a person talks to; it leaves when the loop needs the place."""
 ALIASES: Final[tuple[str, ...]] = get_args(Alias)
 DEFAULT: Final = "default"
 RESERVED: Final = frozenset(

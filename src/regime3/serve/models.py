@@ -250,10 +250,13 @@ class Models:
                 continue
             aliases = self.registry.aliases
             named = {aliases.get("champion"), aliases.get("challenger")}
-            for_jobs = [name for name in self._resident if name not in named]
-            if for_jobs:
-                # Their jobs end with the reason and can be tried again.
-                self._let_go(for_jobs[0])
+            others = [name for name in self._resident if name not in named]
+            # A guest leaves first. Jobs of the rest end with the reason and can be tried again;
+            # for a guest's sake none of them does.
+            guests = [name for name in others if name == aliases.get("guest")]
+            free = guests or ([] if alias == "guest" else others)
+            if free:
+                self._let_go(free[0])
                 continue
             replaced = aliases.get(alias)
             if replaced in self._resident and (places == 1 or alias == "challenger"):
@@ -281,7 +284,8 @@ class Models:
     async def _let_go_of_others(self) -> None:
         """What no alias but `previous` means, and no open job, need not stay in memory."""
         aliases = self.registry.aliases
-        kept = {self._default(aliases), aliases.get("challenger"), *await self.in_use()}
+        named = {self._default(aliases), aliases.get("challenger"), aliases.get("guest")}
+        kept = named | await self.in_use()
         for model_id in [name for name in self._resident if name not in kept]:
             self._let_go(model_id)
 

@@ -38,7 +38,7 @@ class Acts:
         if request.method != "POST":
             return JSONResponse({"control": request.scope["control"]})
         try:
-            body = msgspec.json.decode(await _body(request), type=dict[str, str])
+            body = msgspec.json.decode(await body_of(request), type=dict[str, str])
         except msgspec.MsgspecError:
             return JSONResponse({"error": 'want {"token": "..."}'}, 400)
         text = body.get("token", "")
@@ -63,7 +63,7 @@ class Acts:
             told = {"error": "a control token is needed", "next": "r3 token create control"}
             return JSONResponse(told, 403)
         try:
-            wanted = _read(await _body(request))
+            wanted = _read(await body_of(request))
         except msgspec.MsgspecError as error:
             return JSONResponse({"error": f"no act: {error}", "next": None}, 400)
         try:
@@ -74,7 +74,7 @@ class Acts:
         return Response(msgspec.json.encode(done), media_type="application/json")
 
 
-async def _body(request: Request) -> Any:
+async def body_of(request: Request) -> Any:
     """The guard has read its length; a body that is longer all the same is cut."""
     data = b""
     async for part in request.stream():

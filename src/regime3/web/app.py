@@ -14,7 +14,8 @@
     GET /api/memory_stats?since=&points=
     GET /api/lab/ledger, compare?one=&other=, curriculum, lengths, layers, evolution,
         probe?name=, codebook, lineage?of=          see `regime3.web.lab`
-    GET /api/node/jobs, /api/node/power   what the node says of them, asked through `NodeView`
+    GET /api/node/jobs, power, models     what the node says of them, asked through `NodeView`
+    POST /api/chat; GET /api/lab/families, problem?family=&level=   see `regime3.web.talk`
     GET, POST /api/session; POST /api/act see `regime3.web.acts`
     GET /healthz
 
@@ -41,7 +42,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from regime3 import export
+from regime3 import export, tasks
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
 from regime3.errors import InputRefused, LabError, Unavailable
@@ -53,14 +54,16 @@ from regime3.status.liveness import judge
 from regime3.status.machine_log import POINTS_MAX as MACHINE_POINTS_MAX
 from regime3.status.reading import read_bytes, read_status
 from regime3.status.tiers import METRICS, Array
+from regime3.tasks.family import LEVELS
 from regime3.tokens import TokenFile
 from regime3.web import lab as lab_page
-from regime3.web import loop
+from regime3.web import loop, talk
 from regime3.web.acts import Acts
 from regime3.web.guard import Guard, check_exposure
 from regime3.web.pages import DOORS, page
 from regime3.web.stream import LiveStream
 from regime3.web.system import Boxes
+from regime3.web.talk import Talk
 
 STATIC = Path(__file__).parent / "static"
 POINTS_DEFAULT = 800
@@ -102,6 +105,10 @@ def create_app(
             Route("/api/act", acts.act, methods=["POST"]),
             Route("/api/node/jobs", pages.jobs),
             Route("/api/node/power", pages.power),
+            Route("/api/node/models", pages.models),
+            Route("/api/chat", Talk(lab, settings).chat, methods=["POST"]),
+            Route("/api/lab/families", pages.families),
+            Route("/api/lab/problem", pages.problem),
             Route("/api/lab/ledger", pages.ledger),
             Route("/api/lab/compare", pages.compare),
             Route("/api/lab/curriculum", pages.curriculum),
@@ -243,6 +250,23 @@ class Pages:
         return _json(
             {**told, "schedule": node.ask("settings/power_schedule", "schedule")["schedule"]}
         )
+
+    def models(self, request: Request) -> Response:
+        """The node's models, in memory or not, and what the aliases mean."""
+        return _json(self.boxes.node.ask("models", "models"))
+
+    def families(self, request: Request) -> Response:
+        """Families of tasks, and how many levels each has."""
+        return _json({"families": list(tasks.FAMILIES), "levels": LEVELS})
+
+    def problem(self, request: Request) -> Response:
+        """A held-out problem of a family and a level."""
+        query = request.query_params
+        family = query.get("family", "")
+        if family not in tasks.FAMILIES:
+            raise BadQuery(f"family is one of {', '.join(tasks.FAMILIES)}")
+        level = _whole(query.get("level"), 1, LEVELS, 1)
+        return _json(talk.problem(family, level))
 
     def memory(self, request: Request) -> Response:
         """The trainer's box over time."""

@@ -25,8 +25,8 @@ from regime3.tokens import TokenFile
 
 COOKIE = "regime3"
 CONTROL_COOKIE = "regime3-control"
-ACTING = ("/api/session", "/api/act")
-BODY_BYTES_MAX = 4096
+ACTING = ("/api/session", "/api/act", "/api/chat")
+BODY_BYTES_MAX = 32_768
 TOKEN_CHARACTERS_MIN = 16
 QUERY_BYTES_MAX = 4096
 HEADERS = {

@@ -5,7 +5,7 @@
 import { $, el } from "./dom.js";
 import * as say from "./format.js";
 
-const ANSWER_MS = 30000;
+const ANSWER_MS = 130000;
 const LANES = ["high", "normal", "low"];
 const PROFILES = ["quiet", "normal", "max", "auto"];
 
@@ -20,6 +20,7 @@ const TOLD = {
   promote: (act) => [`Promote checkpoint ${act.number}`, "It becomes the champion, whatever the judge says. The trainer goes on as it is."],
   rollback: (act) => [`Go back to checkpoint ${act.number}`, "Training goes on from its weights. Your files' rows trained since then train again, and the forge's shards since then are quarantined. This cannot be undone: later checkpoints stay on the disk, and nothing goes on from them."],
   cancel: (act) => [`Cancel ${act.id}`, "The job ends; what it has made so far is kept."],
+  guest: (act) => [`Load ${act.id}`, "The node loads it beside champion and challenger, so that it can be talked to. It leaves when the loop needs its place."],
   power: (act) => [`Power profile ${act.id}`, act.id === "auto" ? "The node keeps to its quiet hours and settings again." : "It holds until quiet hours next begin or end."],
 };
 

@@ -1,5 +1,6 @@
 // The lab's page: verdicts, curriculum, evolution, layers, codebook, lineage. Each part asks for itself.
 
+import { Chat } from "./chat.js";
 import { Codes } from "./codes.js";
 import { Evolution } from "./evolution.js";
 import { openPage } from "./frame.js";
@@ -18,6 +19,7 @@ const ledger = new Ledger(feed, (what) => lineage.go(what));
 const evolution = new Evolution(feed, (what) => lineage.go(what));
 const codes = new Codes();
 const showJobs = makeJobs(feed);
+const chat = new Chat(feed);
 
 async function show() {
   if (performance.now() - askedAt < ASK_MS) return;
@@ -30,6 +32,7 @@ async function show() {
     ask("layers", showLayers),
     ask("evolution", (told) => { evolution.take(told); ledger.answered(told.checkpoints); }),
     feed.ask("/api/node/jobs").then((told) => told && showJobs(told)),
+    feed.ask("/api/node/models").then((told) => told && chat.take(told)),
     ask("codebook", (told) => codes.take(told)),
   ]);
 }
