@@ -91,6 +91,7 @@ async def _passed_on(address: str, token: str, asked: Ask) -> Response:
         answer = await client.send(question, stream=True)
         if answer.status_code != 200:
             await answer.aread()
+            await client.aclose()
             return _refusal(409, _said(answer), None)
     except httpx.HTTPError as error:
         await client.aclose()
