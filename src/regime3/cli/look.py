@@ -44,14 +44,16 @@ def top(
     lab: LabOption = None,
     once: Annotated[bool, typer.Option("--once", help="Print once and end.")] = False,
 ) -> None:
-    """The same, live, until Ctrl-C."""
+    """The live page in text: alive, learning, what next, queue, machine, loop; until Ctrl-C."""
+    from regime3.cli.screen import screen
+
     where = find_lab(lab)
     if once or not console.is_terminal:
-        console.print(_text(where, read_status(where)))
+        console.print(screen(where, read_status(where), console.width))
         return
-    with Live(_text(where, read_status(where)), console=console, auto_refresh=False) as live:
+    with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
-            live.update(_text(where, read_status(where)), refresh=True)
+            live.update(screen(where, read_status(where), console.width), refresh=True)
             time.sleep(TOP_REFRESH_S)
 
 
@@ -71,13 +73,13 @@ def _text(lab: Lab, found: dict[str, Any]) -> Text:
             f"{queue['files_failed']} failed, {queue['inbox_waiting']} in the inbox; "
             f"{queue['rows_left']:,} rows left of {queue['rows_admitted']:,}"
         )
-    lines += _loop(lab)
+    lines += loop_lines(lab)
     for alert in (found.get("active_alerts") or [])[:EVENTS_SHOWN]:
         lines.append(f"{alert['level']}: {alert['message']}")
     return Text("\n".join(lines))
 
 
-def _loop(lab: Lab) -> list[str]:
+def loop_lines(lab: Lab) -> list[str]:
     """A line about the judge, one about the forge; nothing where they have never run."""
     from regime3.forge.shard import noted
     from regime3.judge.ledger import standing_of

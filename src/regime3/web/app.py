@@ -123,7 +123,8 @@ def create_app(
         ],
         middleware=[
             Middleware(Guard, web=settings.web, tokens=tokens),
-            Middleware(GZipMiddleware, minimum_size=1000),
+            # Level 9 takes thrice the time of 6 for a two-hundredth less.
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6),
         ],
         exception_handlers={BadQuery: _refuse},
     )
