@@ -24,6 +24,7 @@ from regime3.web.talk import TURNS_MAX
 from tests.node.nodes import running_node
 from tests.web.test_acts import client, post
 from tests.web.test_acts import signed_in as session
+from tests.web.test_axe import findings
 from tests.web.test_control_page import confirm, signed_in
 
 Look = Callable[..., Page]
@@ -67,6 +68,11 @@ def test_a_problem_is_posed_to_any_checkpoint_and_its_steps_are_checked(
         expect(turn.locator(".steps li").first).to_be_visible(timeout=60_000)
         expect(turn).to_contain_text(pushed.id)
         expect(turn.locator("p.acc, p.bad")).to_have_count(1)
+        assert findings(page) == []
+        page.set_viewport_size({"width": 360, "height": 800})
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide == 360, "nothing scrolls sideways on a phone, also when signed in"
+        assert findings(page) == []
         # And without a problem, as it likes.
         page.locator("#chat-new").click()
         expect(turn).to_have_count(0)
