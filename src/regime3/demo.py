@@ -39,6 +39,7 @@ DEMO_SETTINGS: Mapping[str, Any] = {
     # The loop on two cores: shards that last until the next one is made, verdicts in a minute.
     "node.slots": 96,
     "node.slots_reserved": 4,
+    "node.residents_max": 3,  # a guest to talk to, beside champion and challenger
     "forge.shard_rows": 3000,
     "forge.queue_rows_min": 4500,
     "forge.shrink_min": 1.0,
