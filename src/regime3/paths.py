@@ -147,9 +147,9 @@ class Lab:
         """Binary records of buckets `tier` steps wide."""
         return self.history / f"tier-{tier}-{segment:06d}.bin"
 
-    def machine_log(self, tier: str) -> Path:
-        """Readings of this box over time, fixed-width records."""
-        return self.status / f"machine-{tier}.bin"
+    def machine_log(self, tier: str, box: str = "trainer") -> Path:
+        """Readings of a box over time, fixed-width records; the node writes its own."""
+        return (self.node if box == "node" else self.status) / f"machine-{tier}.bin"
 
     @property
     def events_file(self) -> Path:

@@ -250,3 +250,18 @@ def test_the_document_says_what_is_answered(node: Told) -> None:
         if name.endswith("Body") or name == "ProfileAsked":
             assert schema["additionalProperties"] is False, name
     assert json.dumps(document)
+
+
+def test_the_node_keeps_what_its_box_was_like_and_no_simulated_card(node: Told) -> None:
+    for _ in range(8):
+        node.clock.advance(5.0)
+        node.telemetry.note()
+    found = node.client.get("/system/history?seconds=3600&points=10").json()
+    figures = found["figures"]
+    assert len(found["time"]) > 1
+    assert all(value > 0 for value in figures["memory_used_bytes"]["last"])
+    assert all(value > 0 for value in figures["disk_free_bytes"]["min"])
+    assert set(figures["gpu_power_w"]["last"]) == {None}, "a simulated reading is none"
+    assert node.client.get("/system/history?seconds=1").json()["time"] == []
+    assert node.client.get("/system/history?points=0").status_code == 400
+    assert not node.lab.machine_log("10s").exists(), "the trainer's own is another file"

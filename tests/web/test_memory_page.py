@@ -69,6 +69,20 @@ def test_an_empty_lab_says_what_will_stand_there(lab: Lab, look: Look) -> None:
     expect(page.locator("#ran-out")).to_contain_text("Nothing has run out of memory")
 
 
+def test_the_nodes_box_is_chosen_and_the_choice_stays(lab: Lab, look: Look) -> None:
+    readings(busy_day(lab, 30))
+    page = look(name="memory")
+    expect(page.locator("#over .track")).to_have_count(2)
+    page.get_by_role("button", name="Node", exact=True).click()
+    expect(page.locator("#over .track")).to_have_count(0)
+    expect(page.locator("#over-empty")).to_contain_text("This lab's node does not run")
+    page.locator("#table-toggle").click()
+    page.reload()
+    node = page.get_by_role("button", name="Node", exact=True)
+    expect(node).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#over-empty")).to_contain_text("does not run")
+
+
 def test_a_node_of_another_kind_is_text_and_never_run(lab: Lab, look: Look) -> None:
     disk.make_folder(lab.node)
     disk.write_json(lab.node_address_file, {"url": "<script>window.hacked=1</script>"})

@@ -135,6 +135,19 @@ def test_memory_over_time_has_readings_and_what_ran_out(lab: Lab) -> None:
     assert asked(lab, f"/api/memory_stats?since={later}")["events"] == []
 
 
+def test_the_nodes_box_over_time_is_the_nodes_own_word(lab: Lab, node: Callable[..., None]) -> None:
+    page = TestClient(create_app(lab, Settings()), LOCAL)
+    away = page.get("/api/memory_stats?box=node").json()
+    assert away["time"] == [] and "does not run" in away["reason"]
+    assert page.get("/api/memory_stats?box=node&range=77").status_code == 400
+    over = {"time": [1.0, 2.0], "figures": {"cpu_percent": {"last": [5.0, None]}}}
+    path = "/system/history?seconds=86400&points=400"
+    node({path: (200, json.dumps(over).encode())})
+    found = asked(lab, "/api/memory_stats?box=node&range=86400")
+    assert found["reason"] is None and found["time"] == [1.0, 2.0]
+    assert found["figures"] == over["figures"] and found["events"] == []
+
+
 def reading() -> dict[str, float | None]:
     from regime3.status.machine_log import FIGURES
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from regime3 import disk, listening
 from regime3.clock import SystemClock
 from regime3.config import Settings
+from regime3.errors import DiskFull
 from regime3.jobs.office import Jobs
 from regime3.paths import Lab
 from regime3.power import Keeper
@@ -97,7 +98,7 @@ async def _serve(
     retention = Retention(settings.node, models, jobs, tell)
     tasks = [
         asyncio.create_task(_begin(models, jobs, retention)),
-        asyncio.create_task(_tick(keeper)),
+        asyncio.create_task(_tick(keeper, telemetry, tell)),
     ]
     try:
         with announced(lab, settings, listener, tell):
@@ -139,11 +140,19 @@ def keeper_of(
     )
 
 
-async def _tick(keeper: Keeper) -> None:
-    """Let the keeper look at the clock and the temperature."""
+async def _tick(keeper: Keeper, telemetry: Telemetry, tell: Callable[[str], None]) -> None:
+    """Let the keeper look at the clock and the temperature, and keep a reading of this box."""
+    trouble = ""
     while True:
         await asyncio.sleep(TICK_S)
         await asyncio.to_thread(keeper.tick)
+        try:
+            await asyncio.to_thread(telemetry.note)
+            trouble = ""
+        except (OSError, DiskFull) as error:  # a full disk costs a reading, not the node
+            if str(error) != trouble:
+                tell(f"no reading of this box is kept: {error}")
+            trouble = str(error)
 
 
 async def _begin(models: Models, jobs: Jobs, retention: Retention) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import psutil
@@ -18,8 +19,10 @@ from regime3.config import Settings
 from regime3.errors import NodeRefused, Unavailable
 from regime3.paths import Lab
 from regime3.power import Keeper, Reading
+from regime3.records.status import GpuReading
 from regime3.records.wire import ModelCard, Pulse
 from regime3.serve.metrics import Metrics, Sample
+from regime3.status.machine_log import MachineLog, figures_of, read
 
 LOGS = ("node", "engine", "audit", "trainer", "worker", "web", "supervisor")
 LOG_BYTES_MAX = 1 << 20
@@ -64,6 +67,7 @@ class Telemetry:
         self.why_not: Callable[[], str | None] = lambda: None
         """Told by who knows the models: why a request that names none would fail."""
         self._energy = _Energy(clock)
+        self._log = MachineLog(lab, "node")
         self._written, self._read = _Growing(), _Growing()
         psutil.cpu_percent(interval=None)  # the first answer has nothing to compare with
         metrics.watch(self._samples)
@@ -124,6 +128,26 @@ class Telemetry:
             "node_uptime_s": self.uptime_s,
             "processes": self._processes(),
         }
+
+    def note(self) -> None:
+        """Keep a reading; a simulated card is none. Call it every few seconds."""
+        machine, cards = self.system(), self.cards()[0]
+        real = [card for card in cards if not card.simulated]
+        engine = [each for each in machine["processes"] if each["role"] == "engine"]
+        machine["worker_memory_bytes"] = engine[0]["memory_bytes"] if engine else None
+        readings = [
+            GpuReading(
+                card.index, card.name, card.busy_percent, card.memory_used_bytes,
+                card.memory_total_bytes, card.temperature_c, card.power_w, card.power_limit_w,
+            )
+            for card in real
+        ]  # fmt: skip
+        self._log.add(self.clock.now(), figures_of(SimpleNamespace(**machine), readings))
+
+    def over_time(self, seconds: float, points: int) -> dict[str, Any]:
+        """This box over so many seconds back, or all that is kept for 0."""
+        since = self.clock.now() - seconds if seconds else 0.0
+        return read(self.lab, since, points, "node")
 
     def _processes(self) -> list[dict[str, Any]]:
         """This process and those it started."""

@@ -1,6 +1,6 @@
 """Readings of this box over time: memory, processor, disk and cards, bounded however long it runs.
 
-    log = MachineLog(lab)
+    log = MachineLog(lab, "trainer")          # or the node's box, in the node's own lab
     log.add(now, figures_of(system, gpu))     # at every reading; written when a stretch is over
     read(lab, since=now - 3600, points=400)
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,8 @@ FIGURES: Final = (
     "gpu_power_w",
     "gpu_busy_percent",
 )
-"""Of several cards: memory and power summed, the highest temperature and load."""
+"""Of several cards: memory and power summed, the highest temperature and load. The worker of the
+node's box is its engine."""
 RECORD: Final = np.dtype(
     [("time", "<f8"), *((name, "<f8", (len(FIGURES),)) for name in ("min", "max", "last"))]
 )
@@ -50,10 +51,11 @@ class Tier(NamedTuple):
 
 TIERS: Final = (Tier("10s", 10.0, 17_280), Tier("10min", 600.0, 52_560))
 Figures = dict[str, float | None]
+Box = Literal["trainer", "node"]
 
 
-def figures_of(system: SystemReading | None, gpu: list[GpuReading] | None) -> Figures:
-    """A reading as numbers; None is not measured."""
+def figures_of(system: SystemReading | Any | None, gpu: list[GpuReading] | None) -> Figures:
+    """A reading as numbers, of anything with such fields; None is not measured."""
 
     def of_cards(name: str, how: Any) -> float | None:
         known = [getattr(card, name) for card in gpu or [] if getattr(card, name) is not None]
@@ -69,10 +71,10 @@ def figures_of(system: SystemReading | None, gpu: list[GpuReading] | None) -> Fi
 
 
 class MachineLog:
-    """The write side; the supervisor alone holds one."""
+    """The write side; the supervisor holds the trainer's box's, the node its own."""
 
-    def __init__(self, lab: Lab) -> None:
-        self._files = [_File(lab.machine_log(tier.name), tier) for tier in TIERS]
+    def __init__(self, lab: Lab, box: Box = "trainer") -> None:
+        self._files = [_File(lab.machine_log(tier.name, box), tier) for tier in TIERS]
 
     def add(self, now: float, figures: Figures) -> None:
         """Take a reading at `now`, wall seconds."""
@@ -115,14 +117,14 @@ class _File:
             out.append(record.tobytes())
 
 
-def read(lab: Lab, since: float, points: int) -> dict[str, Any]:
+def read(lab: Lab, since: float, points: int, box: Box = "trainer") -> dict[str, Any]:
     """From `since`, wall seconds, in at most `points` buckets: time, and min, max and last of each.
 
     From the finer file as far as it reaches back. Bucket times are those of their last record;
     lists are equally long; None is "not measured", and stands between two stretches of records
     that lie apart.
     """
-    fine, coarse = (_records(lab.machine_log(tier.name)) for tier in TIERS)
+    fine, coarse = (_records(lab.machine_log(tier.name, box)) for tier in TIERS)
     first = fine["time"][0] if len(fine) else math.inf
     older = coarse[coarse["time"] < first]
     found, every_s = np.concatenate([older, fine]), TIERS[0].every_s

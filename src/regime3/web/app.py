@@ -11,7 +11,7 @@
     GET /api/events?after=
     GET /api/loop                      verdicts, pass rates, the last attempts
     GET /api/system, /api/gpu_stats    both boxes now, see `regime3.web.system`
-    GET /api/memory_stats?since=&points=
+    GET /api/memory_stats?since=&points=, or ?box=node&range=
     GET /api/lab/ledger, compare?one=&other=, curriculum, lengths, layers, evolution,
         probe?name=, codebook, lineage?of=          see `regime3.web.lab`
     GET /api/node/jobs, power, models     what the node says of them, asked through `NodeView`
@@ -62,7 +62,7 @@ from regime3.web.acts import Acts
 from regime3.web.guard import Guard, check_exposure
 from regime3.web.pages import DOORS, page
 from regime3.web.stream import LiveStream
-from regime3.web.system import Boxes
+from regime3.web.system import RANGES, Boxes
 from regime3.web.talk import Talk
 
 STATIC = Path(__file__).parent / "static"
@@ -270,8 +270,13 @@ class Pages:
         return _json(talk.problem(family, level))
 
     def memory(self, request: Request) -> Response:
-        """The trainer's box over time."""
+        """A box over time: the trainer's since a time, or the node's over one of `RANGES`."""
         query = request.query_params
+        if query.get("box", "trainer") == "node":
+            back = _whole(query.get("range"), 0, STEP_MAX, RANGES[0])
+            if back not in RANGES:
+                raise BadQuery(f"range is one of {', '.join(map(str, RANGES))} seconds")
+            return _json(self.boxes.node_over_time(back))
         points = _whole(query.get("points"), 1, MACHINE_POINTS_MAX, POINTS_DEFAULT)
         return _json(self.boxes.memory(_number(query.get("since", "0")), points))
 

@@ -24,6 +24,9 @@ from regime3.status.reading import read_status
 
 ASK_S: Final = 4.0
 TIMEOUT_S: Final = 1.5
+RANGES: Final = (3600, 86_400, 604_800, 0)
+"""Seconds back that a page may ask of the node; 0: all that it keeps."""
+POINTS: Final = 400
 EVENTS: Final = ("out-of-memory", "worker-died")
 EVENTS_MAX: Final = 200
 
@@ -62,6 +65,16 @@ class Boxes:
             "events": [each for each in events if each.kind in EVENTS and each.time >= since],
             **read(self.lab, since, points),
         }
+
+    def node_over_time(self, back: int) -> dict[str, Any]:
+        """The node's box over one of `RANGES`, as the node kept it; a `reason` where it did not."""
+        path = f"system/history?seconds={back}&points={POINTS}"
+        told = self.node.ask(path, "over")
+        nothing: dict[str, Any] = {"time": [], "figures": {}}
+        return {
+            "now": self.clock.now(), "at": told["at"], "reason": told["reason"], "events": [],
+            **(told["over"] or nothing),
+        }  # fmt: skip
 
     def _both(self, what: str) -> dict[str, Any]:
         return {

@@ -22,7 +22,9 @@ from regime3 import __version__
 from regime3.serve.metrics import CONTENT_TYPE
 from regime3.serve.refusals import refusals
 from regime3.serve.telemetry import LOG_LINES_MAX, LOGS, Telemetry, model_lines
+from regime3.status.machine_log import POINTS_MAX
 
+OVER_S_MAX = 366 * 86_400.0
 ProfileName = Literal["quiet", "normal", "max"]
 Component = Enum("Component", {name: name for name in LOGS}, type=str)  # type: ignore[misc]
 
@@ -88,6 +90,13 @@ class SystemBody(Body):
     uptime_s: float
     node_uptime_s: float
     processes: list[ProcessBody]
+
+
+class OverBody(Body):
+    """The machine over time: of each figure the least, the most and the last of every bucket."""
+
+    time: list[float]
+    figures: dict[str, dict[str, list[float | None]]]
 
 
 class HealthBody(Body):
@@ -221,6 +230,16 @@ def _machine(telemetry: Telemetry) -> APIRouter:
     def system() -> SystemBody:
         """Processor, memory, disk, network, and the node's processes."""
         return SystemBody(**telemetry.system())
+
+    @router.get("/system/history", responses=refusals())
+    def history(
+        seconds: Annotated[
+            float, Query(ge=0, le=OVER_S_MAX, description="So far back; 0: all that is kept.")
+        ] = 3600.0,
+        points: Annotated[int, Query(ge=1, le=POINTS_MAX, description="Buckets, at most.")] = 400,
+    ) -> OverBody:
+        """This box over time: 10 s for two days, 10 min for a year. Null: not measured."""
+        return OverBody(**telemetry.over_time(seconds, points))
 
     @router.get("/metrics", response_class=PlainTextResponse, responses=refusals())
     def metrics() -> Response:

@@ -1,4 +1,4 @@
-// The page of memory and system: both boxes now, and the trainer's box over time.
+// The page of memory and system: both boxes now, and either over time.
 
 import { $, el, icon, text, whenChanged } from "./dom.js";
 import { openPage } from "./frame.js";

@@ -1,8 +1,9 @@
-// Readings of a box over time: a track for each figure that was ever measured, one axis, one cursor.
+// Readings of either box over time: a track for each figure that was ever measured, one axis, one cursor.
 
 import uPlot from "./vendor/uplot/uPlot.min.js";
 import { $, el, text } from "./dom.js";
 import * as say from "./format.js";
+import { choose, chosen } from "./place.js";
 import { colours } from "./tracks.js";
 
 const ASK_MS = 8000;
@@ -13,7 +14,7 @@ const ROWS_SHOWN = 60;
 const degrees = (value) => (value === null ? say.UNKNOWN : `${say.whole(value)} °C`);
 const watts = (value) => (value === null ? say.UNKNOWN : `${say.whole(value)} W`);
 const TRACKS = [
-  ["Memory used", say.bytes, "memory_used_bytes", "worker_memory_bytes", "worker"],
+  ["Memory used", say.bytes, "memory_used_bytes", "worker_memory_bytes", "worker or engine"],
   ["Processor", say.percent, "cpu_percent"],
   ["Card memory", say.bytes, "gpu_memory_bytes"],
   ["Card temperature", degrees, "gpu_temperature_c"],
@@ -26,10 +27,15 @@ export class Over {
   constructor(feed) {
     this.feed = feed;
     this.range = 3600;
+    this.box = chosen("box") === "node" ? "node" : "trainer";
     this.askedAt = -Infinity;
     this.charts = [];
     this.told = null;
     for (const button of $("ranges").querySelectorAll("[data-range]")) button.addEventListener("click", () => this.choose(Number(button.dataset.range)));
+    for (const button of $("box-choice").querySelectorAll("[data-box]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.box === this.box));
+      button.addEventListener("click", () => this.chooseBox(button.dataset.box));
+    }
     $("table-toggle").addEventListener("click", () => {
       $("table").hidden = !$("table").hidden;
       $("table-toggle").setAttribute("aria-pressed", String(!$("table").hidden));
@@ -46,17 +52,25 @@ export class Over {
     this.follow();
   }
 
+  chooseBox(box) {
+    this.box = box;
+    choose("box", box === "node" ? box : "");
+    for (const button of $("box-choice").querySelectorAll("[data-box]")) button.setAttribute("aria-pressed", String(button.dataset.box === box));
+    this.choose(this.range);
+  }
+
   /** What the server says of the range, when the last answer is old enough; null otherwise. */
   async follow() {
     if (performance.now() - this.askedAt < ASK_MS) return null;
     this.askedAt = performance.now();
     const since = this.range ? Math.round(this.feed.now()) - this.range : 0;
-    const told = await this.feed.ask(`/api/memory_stats?since=${since}&points=${POINTS}`);
-    if (!told) return null;
+    const box = this.box;
+    const told = await this.feed.ask(box === "node" ? `/api/memory_stats?box=node&range=${this.range}` : `/api/memory_stats?since=${since}&points=${POINTS}`);
+    if (!told || box !== this.box) return null;
     this.told = told;
     this.draw(true);
     this.table();
-    return told;
+    return box === "node" ? null : told;
   }
 
   draw(anew = false) {
@@ -66,7 +80,8 @@ export class Over {
     this.charts = [];
     const { time, figures } = this.told;
     $("over-empty").hidden = time.length > 1;
-    const shown = time.length > 1 ? TRACKS.filter(([, , name]) => figures[name].last.some((value) => value !== null)) : [];
+    text("over-empty", this.told.reason ? `${say.sentenceCase(this.told.reason)}.` : `Memory, processor, disk and cards are drawn here, a point every ten seconds, once a ${this.box} has run for a minute.`);
+    const shown = time.length > 1 ? TRACKS.filter(([, , name]) => figures[name]?.last.some((value) => value !== null)) : [];
     text("over-summary", shown.map(([label, unit, name]) => summary(label, unit, figures[name])).join(" "));
     text("over-note", time.length > 1 ? `${say.whole(time.length)} points, ${say.clock(time[0], this.feed.now())} to ${say.clock(time.at(-1), this.feed.now())}` : "");
     const places = shown.map(([label, unit, name, , other]) => place(label, unit(figures[name].last.findLast((value) => value !== null) ?? null), unit(top(figures[name].max)), other));
@@ -78,7 +93,7 @@ export class Over {
   table() {
     if (!this.told || $("table").hidden) return;
     const { time, figures } = this.told;
-    const names = TRACKS.filter(([, , name]) => figures[name].last.some((value) => value !== null));
+    const names = TRACKS.filter(([, , name]) => figures[name]?.last.some((value) => value !== null));
     const every = Math.max(1, Math.ceil(time.length / ROWS_SHOWN));
     const rows = time.map((at, index) => [at, index]).filter(([, index]) => index % every === 0).reverse();
     $("table").replaceChildren(el("table", {},
