@@ -66,6 +66,10 @@ class Train:
     bad_windows_max: int = setting(
         20, "Non-finite windows in a row before the worker gives up.", low=1, high=10**6
     )
+    report_to: str = setting(
+        "", "Where the Trainer reports too: wandb, trackio, tensorboard, ...; commas between."
+    )
+    report_steps: int = setting(10, "Steps from one such report to the next.", low=1, high=10**6)
 
 
 @dataclass(frozen=True)

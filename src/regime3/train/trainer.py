@@ -24,12 +24,13 @@ from typing import Any
 
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations import get_reporting_integration_callbacks
 from transformers.trainer_callback import ProgressCallback
 from transformers.utils import logging
 
 from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
-from regime3.errors import StepLost, TrainerFatal
+from regime3.errors import StepLost, TrainerFatal, Unavailable
 from regime3.model import oom
 from regime3.records.messages import Alert, Beat, OutOfMemory
 from regime3.records.rows import Window
@@ -142,6 +143,7 @@ class WindowTrainer(Trainer):  # type: ignore[misc]
         )
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
+        self.reports = bool(self.args.report_to)
         self.bad_windows = 0
         self.average: Average | None = None
         self.in_optimizer = False
@@ -258,11 +260,24 @@ class WindowTrainer(Trainer):  # type: ignore[misc]
         if self.bad_windows >= self.settings.train.bad_windows_max:
             raise TrainerFatal(f"{self.bad_windows} bad windows in a row: {out.skipped}", "r3 top")
         self.hooks.window_done(window, result)
+        if self.reports and result.step % self.settings.train.report_steps == 0:
+            self.log(_logged(result))
         alert = None if out.loss is None else self.watch.take(out.loss)
         if alert is not None:
             self.hooks.report(alert)
         if self.after_step is not None:
             self.after_step(self, result)
+
+    def log(self, logs: dict[str, float], *more: Any, **named: Any) -> None:
+        """Tell `report_to`. It is other people's code: when it fails, training goes on without."""
+        if not self.reports:
+            return
+        try:
+            super().log(logs, *more, **named)
+        except Exception as error:
+            self.reports = False
+            text = f"train.report_to failed and is left alone until the next start: {error}"
+            self.hooks.report(Alert("WARN", "report-to", text))
 
     def _result(self, window: Window, out: Gradient, seconds: float, rate: float) -> WindowResult:
         trained = [] if out.skipped else [example for row in out.rows for example in row.examples]
@@ -286,6 +301,19 @@ class WindowTrainer(Trainer):  # type: ignore[misc]
             completion_tokens_max=max(map(supervised_count, trained), default=0),
             skipped=out.skipped,
         )
+
+
+def _logged(result: WindowResult) -> dict[str, float]:
+    """A step as `report_to` is told of it; what was not measured is left out."""
+    found = {
+        "loss": result.loss,
+        "grad_norm": result.grad_norm,
+        "learning_rate": result.learning_rate,
+        "tokens": result.tokens,
+        "tokens_per_second": result.tokens / result.seconds if result.seconds else None,
+        "token_budget": result.token_budget,
+    }
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def _arguments(settings: Settings, device: torch.device, model: Any) -> TrainingArguments:
@@ -314,12 +342,25 @@ def _arguments(settings: Settings, device: torch.device, model: Any) -> Training
         save_strategy="no",
         logging_strategy="no",
         logging_nan_inf_filter=False,
-        report_to="none",
+        report_to=_reporters(train.report_to),
         disable_tqdm=True,
         ignore_data_skip=True,
         remove_unused_columns=False,
         **{new_name if new_name in known else "gradient_checkpointing": checkpointing},
     )
+
+
+def _reporters(names: str) -> list[str] | str:
+    """What `train.report_to` names. Raises `Unavailable` for what is unknown or not installed."""
+    wanted = [name for name in (each.strip() for each in names.split(",")) if name]
+    for name in wanted:
+        try:
+            for callback in get_reporting_integration_callbacks([name]):
+                callback()
+        except (ValueError, RuntimeError, ImportError) as error:
+            command = f"pip install {name}, or r3 trainer --set train.report_to="
+            raise Unavailable(f"train.report_to: {error}", command) from None
+    return wanted or "none"
 
 
 def choose_device(settings: Settings) -> torch.device:
