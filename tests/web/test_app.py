@@ -204,6 +204,12 @@ def test_the_history_answers_in_common_buckets_and_null_for_unmeasured(lab: Lab)
     assert len(table["time"]) == 30 and table["step"][-1] == 90 and table["first"][0] == 1
     assert all(value is not None for value in table["metrics"]["loss"]["max"])
     assert None in table["metrics"]["validation_loss"]["mean"]
+    few = page.get("/api/history?metric=loss:min:max,validation_loss:last&points=30").json()
+    assert {name: sorted(kinds) for name, kinds in few["metrics"].items()} == {
+        "loss": ["max", "min"],
+        "validation_loss": ["last"],
+    }
+    assert few["metrics"]["loss"]["max"] == table["metrics"]["loss"]["max"]
     tag = answer.headers["etag"]
     assert page.get(path, headers={"if-none-match": tag}).status_code == 304
     part = page.get("/api/history?metric=loss&first=11&last=20").json()
@@ -214,7 +220,7 @@ def test_the_history_answers_in_common_buckets_and_null_for_unmeasured(lab: Lab)
 
 @pytest.mark.parametrize(
     "query",
-    ["", "metric=", "metric=colour", "metric=loss&first=-1", "metric=loss&points=many",
+    ["", "metric=", "metric=colour", "metric=loss:median", "metric=:min", "metric=loss&first=-1", "metric=loss&points=many",
      "metric=loss&since=now", "metric=loss&last=1e9", "metric=loss&first=%F0%9D%9F%99"],
 )  # fmt: skip
 def test_a_bad_query_is_refused_with_the_reason(lab: Lab, query: str) -> None:

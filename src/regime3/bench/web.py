@@ -251,7 +251,10 @@ def _serving(lab: Lab) -> Iterator[str]:
 
 
 def _ask(http: httpx.Client, first: int, last: int) -> tuple[float, dict[str, Any]]:
-    metrics = "loss,loss_smoothed,validation_loss,tokens_per_sec,supervised_per_sec"
+    metrics = (  # as the page asks
+        "loss:min:max:mean,loss_smoothed:last,validation_loss:last,tokens_per_sec:min:max:mean,"
+        "supervised_per_sec:mean"
+    )
     query: dict[str, Any] = {"metric": metrics, "first": first, "last": last, "points": POINTS}
     started = time.perf_counter()
     answer = http.get("/api/history", params=query)

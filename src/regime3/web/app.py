@@ -6,7 +6,7 @@
     GET /status/training_status.json   the contract, byte for byte; 503 when missing or torn
     GET /api/live                      status, judged by age
     GET /api/stream                    the same as it changes, see `regime3.web.stream`
-    GET /api/history?metric=loss,...&first=&last=&since=&points=
+    GET /api/history?metric=loss:min:max,...&first=&last=&since=&points=
     GET /api/export.csv, /api/export.html  a stretch to take away; first, last, since, points
     GET /api/events?after=
     GET /api/loop                      verdicts, pass rates, the last attempts
@@ -70,6 +70,7 @@ POINTS_DEFAULT = 800
 EVENTS_MAX = 500
 JOBS_SHOWN = 20
 LAYER_POINTS = 60
+KINDS = ("min", "max", "mean", "last")
 STEP_MAX = 1 << 53
 SEAL_MAX = 99_999_999
 
@@ -194,18 +195,14 @@ class Pages:
     def history(self, request: Request) -> Response:
         """Metrics over a stretch of steps in common buckets; null is "not measured"."""
         query = request.query_params
-        metrics = [name for name in query.get("metric", "").split(",") if name]
-        unknown = sorted(set(metrics) - set(METRICS))
-        if not metrics or unknown:
-            known = ", ".join(METRICS)
-            raise BadQuery(f"metric={','.join(unknown) or '?'} is not recorded; known: {known}")
+        asked = _metrics(query.get("metric", ""))
         files = HistoryFiles(self.lab)
         first, last, points = _stretch(files, query, POINTS_DEFAULT)
-        tag = f'"{files.tier(1).stop}-{first}-{last}-{points}-{",".join(metrics)}"'
+        tag = f'"{files.tier(1).stop}-{first}-{last}-{points}-{query["metric"]}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"etag": tag})
-        table = files.read_table(metrics, first, last, points)
-        return _json(_table(table), {"etag": tag})
+        table = files.read_table(list(asked), first, last, points)
+        return _json(_table(table, asked), {"etag": tag})
 
     def export(self, request: Request) -> Response:
         """The same stretch, every metric, as a file to keep; the path says which kind."""
@@ -376,7 +373,23 @@ def _number(text: str) -> float:
         raise BadQuery(f"{text[:40]!r} is not a number") from None
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _metrics(text: str) -> dict[str, tuple[str, ...]]:
+    """`loss:min:max,tokens_per_sec` as metrics with the figures asked of each; all of them where
+    none is named. Raises `BadQuery`."""
+    asked = {}
+    for item in (each for each in text.split(",") if each):
+        name, *kinds = item.split(":")
+        if name not in METRICS:
+            raise BadQuery(f"metric={name} is not recorded; known: {', '.join(METRICS)}")
+        if set(kinds) - set(KINDS):
+            raise BadQuery(f"of {name} there is {', '.join(KINDS)}")
+        asked[name] = tuple(kinds) or KINDS
+    if not asked:
+        raise BadQuery(f"metric= names none; known: {', '.join(METRICS)}")
+    return asked
+
+
+def _table(table: Table, asked: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     """JSON of a table: lists of equal length, figures to six digits, NaN as null."""
     return {
         "tier": table.tier,
@@ -384,12 +397,7 @@ def _table(table: Table) -> dict[str, Any]:
         "step": table.step.tolist(),
         "time": np.round(table.time, 2).tolist(),
         "metrics": {
-            name: {
-                "min": _figures(column.min),
-                "max": _figures(column.max),
-                "mean": _figures(column.mean),
-                "last": _figures(column.last),
-            }
+            name: {kind: _figures(getattr(column, kind)) for kind in asked[name]}
             for name, column in table.columns.items()
         },
     }

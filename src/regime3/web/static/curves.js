@@ -9,7 +9,8 @@ import { eventColour, eventIcon } from "./panels.js";
 import { broken, smoothed } from "./series.js";
 import { colours, lossTrack, speedTrack } from "./tracks.js";
 
-const METRICS = "loss,loss_smoothed,validation_loss,tokens_per_sec,supervised_per_sec";
+// Of each what is drawn, and no more: it is the largest part of what goes over the wire.
+const METRICS = "loss:min:max:mean,loss_smoothed:last,validation_loss:last,tokens_per_sec:min:max:mean,supervised_per_sec:mean";
 const LANES = [["Checkpoint", "e-seal", ["sealed"]], ["Fault", "e-fault", null], ["File", "e-file", ["admitted", "file-over"]], ["Verdict", "e-verdict", ["verdict"]]];
 const TABLE_ROWS = 24;
 const GLYPH_PX = 13;
