@@ -220,7 +220,8 @@ def test_the_history_answers_in_common_buckets_and_null_for_unmeasured(lab: Lab)
 
 @pytest.mark.parametrize(
     "query",
-    ["", "metric=", "metric=colour", "metric=loss:median", "metric=:min", "metric=loss&first=-1", "metric=loss&points=many",
+    ["", "metric=", "metric=colour", "metric=loss:median", "metric=:min",
+     "metric=loss&first=-1", "metric=loss&points=many",
      "metric=loss&since=now", "metric=loss&last=1e9", "metric=loss&first=%F0%9D%9F%99"],
 )  # fmt: skip
 def test_a_bad_query_is_refused_with_the_reason(lab: Lab, query: str) -> None:
