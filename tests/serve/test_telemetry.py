@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,14 @@ def test_the_node_keeps_what_its_box_was_like_and_no_simulated_card(node: Told) 
     assert node.client.get("/system/history?seconds=1").json()["time"] == []
     assert node.client.get("/system/history?points=0").status_code == 400
     assert not node.lab.machine_log("10s").exists(), "the trainer's own is another file"
+
+
+def test_the_processor_is_read_alike_by_every_thread(node: Told) -> None:
+    assert node.client.get("/system").json()["cpu_percent"] is None, "nothing to compare with yet"
+    for _ in range(3):
+        sum(number * number for number in range(400_000))
+        node.clock.advance(2.0)
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(node.telemetry.system) for _ in range(4)]
+            found = [each.result()["cpu_percent"] for each in asked]
+        assert len(set(found)) == 1 and found[0] is not None and 0 < found[0] <= 100

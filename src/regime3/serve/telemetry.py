@@ -30,6 +30,7 @@ LOG_LINES_MAX = 2000
 LOG_LINE_CHARACTERS_MAX = 4096
 PROCESSES_MAX = 32
 RETRY_AFTER_S = 2.0
+PROCESSOR_S_MIN = 1.0
 
 
 class Engine(Protocol):
@@ -69,7 +70,7 @@ class Telemetry:
         self._energy = _Energy(clock)
         self._log = MachineLog(lab, "node")
         self._written, self._read = _Growing(), _Growing()
-        psutil.cpu_percent(interval=None)  # the first answer has nothing to compare with
+        self._processor = _Processor(clock)
         metrics.watch(self._samples)
 
     @property
@@ -114,7 +115,7 @@ class Telemetry:
         disk = psutil.disk_usage(str(self.lab.root))
         network = psutil.net_io_counters()
         return {
-            "cpu_percent": psutil.cpu_percent(interval=None),
+            "cpu_percent": self._processor.percent(),
             "cpu_count": psutil.cpu_count() or 1,
             "load": list(os.getloadavg()),
             "memory_used_bytes": int(memory.total - memory.available),
@@ -257,6 +258,35 @@ class _Energy:
                 self._before[reading.uuid] = (now, reading)
                 spent = self.by_card.get(reading.uuid, 0.0)
                 self.by_card[reading.uuid] = spent + max(0.0, joules)
+
+
+class _Processor:
+    """How busy the processors were since the last reading, for askers in many threads.
+
+    psutil's own counts since the same thread last asked: 0 % for each thread of a pool that asks
+    for the first time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._at, self._before = clock.monotonic(), psutil.cpu_times()
+        self._percent: float | None = None
+
+    def percent(self) -> float | None:
+        """Of all cores; the last answer again within `PROCESSOR_S_MIN`, None before the first."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if now - self._at >= PROCESSOR_S_MIN:
+                times = psutil.cpu_times()
+                spent = {name: getattr(times, name) for name in times._fields}
+                # A guest's time stands in the user's already.
+                counted = [name for name in spent if not name.startswith("guest")]
+                passed = {name: spent[name] - getattr(self._before, name) for name in counted}
+                whole = sum(passed.values())
+                idle = passed["idle"] + passed.get("iowait", 0.0)
+                self._at, self._before = now, times
+                if whole > 0:
+                    self._percent = round(100 * min(1.0, max(0.0, 1 - idle / whole)), 1)
+            return self._percent
 
 
 class _Growing:

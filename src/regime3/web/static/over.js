@@ -129,7 +129,7 @@ function chart(box, value, theme, [, unit, name, other], { time, figures, events
     scales: { x: { time: true }, y: { range: (u, low, high) => [0, (high ?? 1) * 1.1 || 1] } },
     axes: [
       { ...axis, space: 74, size: labelled ? 26 : 4, gap: 6, values: (u, splits, at, space, step) => splits.map((each) => (labelled ? say.tick(each, step) : "")) },
-      { ...axis, side: 1, size: 62, gap: 8, space: 34, values: (u, splits) => splits.map(unit) },
+      { ...axis, side: 1, size: 62, gap: 8, space: 34, values: (u, splits) => splits.map((each) => unit(each)) },
     ],
     series: [{}, hidden, hidden, { stroke: theme.acc, width: 2, points: { show: false } }, { stroke: theme.ink3, width: 1, points: { show: false } }],
     bands: [{ series: [2, 1], fill: theme.soft }],
