@@ -184,3 +184,8 @@ def test_stopping_pausing_and_resuming_without_a_trainer_is_no_error(nano_lab: L
     assert ok_json("pause", *root) == {"paused": "asked by the user"}
     assert ok_json("resume", *root) == {"was_paused": True}
     assert ok_json("resume", *root) == {"was_paused": False}
+    settings = Path(root[1]) / "regime3.toml"
+    whole = settings.read_text(encoding="utf-8")
+    settings.write_text("[train\nbroken", encoding="utf-8")
+    assert ok_json("pause", *root)["paused"] and ok_json("resume", *root)["was_paused"]
+    settings.write_text(whole, encoding="utf-8")

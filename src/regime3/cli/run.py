@@ -20,6 +20,7 @@ from regime3.cli.output import (
     settings_of,
     show,
 )
+from regime3.config import Settings
 from regime3.errors import Unavailable
 from regime3.paths import Lab
 
@@ -132,7 +133,8 @@ def pause(
     where = find_lab(lab)
     from regime3.acting import Act, act
 
-    done = act(where, settings_of(where), Act("pause", reason=reason))
+    # No settings are needed, so that a broken file keeps nobody from pausing.
+    done = act(where, Settings(), Act("pause", reason=reason))
     show({"paused": reason}, json, lambda: console.print(done.text))
 
 
@@ -141,7 +143,7 @@ def resume(lab: LabOption = None, json: Json = False) -> None:
     from regime3.acting import Act, act
 
     where = find_lab(lab)
-    done = act(where, settings_of(where), Act("resume"))
+    done = act(where, Settings(), Act("resume"))
     show({"was_paused": done.done}, json, lambda: console.print(done.text))
 
 
