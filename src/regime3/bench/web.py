@@ -28,6 +28,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 
 from regime3.bench.browser import FLAGS, find
 from regime3.bench.status import nano_step
@@ -63,6 +64,7 @@ MEANING = {
     "day_growth_kb": "JavaScript heap after the updates, over what it was after a tenth of them",
     "day_updates": "how many updates that was; a day has 172,800",
     "trainer_cost_percent_50_viewers": "nano step with 50 listening viewers over none; 1 wanted",
+    "server_core_percent_50_viewers": "of one core that the server then uses",
 }
 
 
@@ -77,7 +79,7 @@ def run(quick: bool) -> dict[str, Any]:
         _write_history(lab)
         trainer = _Trainer(lab)
         trainer.report()
-        with _serving(lab) as url:
+        with _serving(lab) as (url, server):
             zooms = 100 if quick else 1000
             measured["zoom_server_ms"] = _zooms(url, zooms)
             seen = _spikes(url)
@@ -90,7 +92,9 @@ def run(quick: bool) -> dict[str, Any]:
                 updates = DAY_UPDATES // 20 if quick else DAY_UPDATES
                 _say(f"{updates:,} updates")
                 growth = _growth(browser, url, updates)
-            measured["trainer_cost_percent_50_viewers"] = _cost(url, trainer, runs)
+            costs, busy = _cost(url, server, trainer, runs)
+            measured["trainer_cost_percent_50_viewers"] = costs
+            measured["server_core_percent_50_viewers"] = busy
     figures: dict[str, float] = {name: statistics.median(found) for name, found in measured.items()}
     figures["zoom_server_ms_p95"] = _p95(measured["zoom_server_ms"])
     figures["spike_visible_percent"] = seen
@@ -233,8 +237,8 @@ class _Trainer:
 
 
 @contextlib.contextmanager
-def _serving(lab: Lab) -> Iterator[str]:
-    """`r3 web` as a process of its own."""
+def _serving(lab: Lab) -> Iterator[tuple[str, psutil.Process]]:
+    """`r3 web` as a process of its own; its address."""
     lab.settings_file.write_text("", encoding="utf-8")
     command = [sys.executable, "-m", "regime3", "web", "--lab", str(lab.root)]
     server = subprocess.Popen([*command, "--set", "web.port=0"], stdout=subprocess.DEVNULL)
@@ -244,7 +248,8 @@ def _serving(lab: Lab) -> Iterator[str]:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise Unavailable("the viewer did not start", "r3 web")
             time.sleep(0.05)
-        yield json.loads(lab.web_address_file.read_bytes())["url"].rstrip("/")
+        url = json.loads(lab.web_address_file.read_bytes())["url"].rstrip("/")
+        yield url, psutil.Process(server.pid)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()
@@ -438,8 +443,11 @@ def _growth(browser: Any, url: str, updates: int) -> float:
 # ------------------------------------------------------------------------------- the viewers
 
 
-def _cost(url: str, trainer: _Trainer, runs: int) -> list[float]:
-    """Percent by which a step takes longer while fifty listen: rounds with and without, in turn.
+def _cost(
+    url: str, server: psutil.Process, trainer: _Trainer, runs: int
+) -> tuple[list[float], list[float]]:
+    """Percent by which a step takes longer while fifty listen, rounds with and without in turn;
+    and percent of a core that the server then uses.
 
     The step runs on one thread, as a trainer's does, and reports to the board as it goes."""
     import torch
@@ -447,16 +455,21 @@ def _cost(url: str, trainer: _Trainer, runs: int) -> list[float]:
     torch.set_num_threads(1)
     step = nano_step()
     step()
-    found = []
-    for _ in rounds(2 * runs, "web: viewers"):
-        alone = _step_s(step, trainer)
-        with _listening(url, VIEWERS):
-            watched = _step_s(step, trainer)
-        found.append(100 * (watched / alone - 1))
-    return found
+    found, busy = [], []
+    for number in rounds(2 * runs, "web: viewers"):
+        spent = {}
+        for listening in (number % 2 == 0, number % 2 == 1):
+            with _listening(url, VIEWERS) if listening else contextlib.nullcontext():
+                before, began = sum(server.cpu_times()[:2]), time.monotonic()
+                spent[listening] = _step_s(step, trainer)
+                used, took = sum(server.cpu_times()[:2]) - before, time.monotonic() - began
+                if listening:
+                    busy.append(100 * used / took)
+        found.append(100 * (spent[True] / spent[False] - 1))
+    return found, busy
 
 
-def _step_s(step: Any, trainer: _Trainer, count: int = 6) -> float:
+def _step_s(step: Any, trainer: _Trainer, count: int = 24) -> float:
     spent = []
     for _ in range(count):
         started = time.perf_counter()
