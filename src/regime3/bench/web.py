@@ -469,7 +469,7 @@ def _cost(
     return found, busy
 
 
-def _step_s(step: Any, trainer: _Trainer, count: int = 24) -> float:
+def _step_s(step: Any, trainer: _Trainer, count: int = 10) -> float:
     spent = []
     for _ in range(count):
         started = time.perf_counter()
