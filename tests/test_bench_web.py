@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regime3.bench import web
+from regime3.bench import long_history
 from regime3.paths import Lab
 from regime3.status.history import History
 from regime3.status.history_files import HistoryFiles
@@ -19,11 +19,11 @@ STEPS = 40_000
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    monkeypatch.setattr(web, "STEPS", STEPS)
-    monkeypatch.setattr(web, "CHUNK", 10_000)
-    monkeypatch.setattr(web, "SPIKE_AT", 23_456)
+    monkeypatch.setattr(long_history, "STEPS", STEPS)
+    monkeypatch.setattr(long_history, "CHUNK", 10_000)
+    monkeypatch.setattr(long_history, "SPIKE_AT", 23_456)
     lab = Lab(tmp_path)
-    web._write_history(lab)
+    long_history.write_history(lab)
     return lab
 
 
@@ -33,7 +33,7 @@ def test_its_spike_is_seen_at_every_zoom_and_its_steps_are_all_there(lab: Lab) -
     for points in (5, 100, 800):
         table = files.read_table(["loss"], 0, None, points)
         assert table.count.sum() == STEPS - 1
-        assert table.columns["loss"].max.max() == np.float32(web.SPIKE)
+        assert table.columns["loss"].max.max() == np.float32(long_history.SPIKE)
     near = files.read_table(["loss"], 23_450, 23_460, 100)
     assert list(near.step) == list(range(23_450, 23_461))
 
@@ -47,7 +47,7 @@ def test_its_coarse_records_are_those_that_the_history_itself_would_write(
     written = History(theirs, 10 * STEPS)
     values = np.concatenate([fine.rows(at, at + segment) for at in range(0, STEPS, segment)])
     for row in values[:20_000]:
-        figures = {name: float(row["value"][at]) for name, at in web.COLUMN_OF.items()}
+        figures = {name: float(row["value"][at]) for name, at in long_history.COLUMN_OF.items()}
         known = {name: value for name, value in figures.items() if np.isfinite(value)}
         written.append(int(row["step"]), float(row["time"]), known)
     written.close()

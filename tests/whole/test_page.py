@@ -7,9 +7,9 @@ import signal
 import time
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.web.conftest import launched, serving
+from tests.web.conftest import serving
 from tests.web.test_control_page import signed_in
 from tests.whole.conftest import RealLab, rows
 
@@ -29,7 +29,9 @@ def until(what: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
-def test_a_real_run_is_seen_steered_and_seen_to_die(make_lab: Callable[..., RealLab]) -> None:
+def test_a_real_run_is_seen_steered_and_seen_to_die(
+    make_lab: Callable[..., RealLab], browser: Browser
+) -> None:
     real = make_lab(**{
         "validation.every_steps": 10, "validation.preview_rows": 4, "validation.rows_max": 16,
         "validation.time_share_max": 1.0,
@@ -41,8 +43,8 @@ def test_a_real_run_is_seen_steered_and_seen_to_die(make_lab: Callable[..., Real
     real.drop("sums.jsonl", rows("train", 60_000))
     real.start()
     real.wait("a step", lambda: (real.status().get("current_step") or 0) > 2)
-    with serving(lab) as url, launched() as browser:
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    with serving(lab) as url, browser.new_context() as context:
+        page = context.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url)
