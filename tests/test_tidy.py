@@ -51,6 +51,8 @@ MAY_READ_ROOMS = {
     ("forge", "spool"),
     # The forge has its rows from a node.
     ("forge", "client"),
+    # A log of lines, as the events are kept.
+    ("power", "status"),
     # Arithmetic alone.
     ("jobs", "score"),
 }

@@ -327,6 +327,15 @@ class Lab:
         return self.node / "power.json"
 
     @property
+    def node_power_log_file(self) -> Path:
+        """When and how the power changed."""
+        return self.node / "power.jsonl"
+
+    @property
+    def node_power_log_rotated_file(self) -> Path:
+        return self.node / "power.1.jsonl"
+
+    @property
     def node_simulated_card_file(self) -> Path:
         """The limit of the simulated card, which outlives a process as a real one does."""
         return self.node / "simulated_card.json"

@@ -18,6 +18,7 @@ from regime3.config import Power
 from regime3.errors import NodeRefused, Unavailable
 from regime3.paths import Lab
 from regime3.power import Keeper
+from regime3.power.changes import TOLD_MAX, Changes, read
 from regime3.power.simulated import LIMITS, SimulatedCard
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -314,3 +315,44 @@ def test_a_damaged_note_is_no_end(lab: Lab, card: SimulatedCard, clock: FakeCloc
     lab.node_power_file.write_text("{")
     keep(lab, card, clock, profile="quiet").start()
     assert card.limit_w() == 220.0 and LIMITS.default_w == 350.0
+
+
+def test_every_change_is_kept_with_its_time(
+    lab: Lab, card: SimulatedCard, clock: FakeClock
+) -> None:
+    keeper = keep(lab, card, clock, profile="normal")
+    keeper.start()
+    clock.advance(60.0)
+    keeper.choose("quiet")
+    keeper.choose("quiet")
+    keeper.tick()
+    later = keep(lab, card, clock, profile="normal")
+    later.start()
+    found = read(lab)
+    assert [each.text.split(";")[0] for each in found] == [
+        "power: normal", "power: quiet", "power: normal",
+    ]  # fmt: skip
+    assert "(simulated) at 220 W" in found[1].text
+    assert found[1].at - found[0].at == 60.0
+
+
+def test_the_newest_changes_are_told(lab: Lab) -> None:
+    changes = Changes(lab)
+    for number in range(TOLD_MAX + 5):
+        changes.append(float(number), "power: quiet")
+    assert [each.at for each in read(lab)] == [float(at) for at in range(5, TOLD_MAX + 5)]
+
+
+def test_a_change_that_cannot_be_kept_is_made_all_the_same(
+    lab: Lab, card: SimulatedCard, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, now: float, text: str) -> None:
+        raise OSError(28, "no room")
+
+    keeper = keep(lab, card, clock, profile="none")
+    keeper.start()
+    monkeypatch.setattr(Changes, "append", full)
+    keeper.choose("quiet")
+    assert card.limit_w() == 220.0
+    told = keeper.told  # type: ignore[attr-defined]
+    assert told[-2].startswith("power: quiet") and "could not be kept" in told[-1]

@@ -109,6 +109,13 @@ def test_the_schedule_says_what_comes_next(tmp_path: Path) -> None:
     assert body["temperature_c_max"] == 87.0
 
 
+def test_what_was_changed_of_the_power_is_told_with_its_time(node: Told) -> None:
+    assert node.client.get("/settings/power_changes").json() == {"changes": []}
+    node.client.put("/settings/power_profile", json={"profile": "quiet"})
+    (change,) = node.client.get("/settings/power_changes").json()["changes"]
+    assert change["at"] == node.clock.now() and "220 W" in change["text"]
+
+
 def test_ready_tells_why_the_model_that_is_asked_by_default_does_not_answer(node: Told) -> None:
     node.telemetry.why_not = lambda: "nano could not be loaded again"
     answer = node.client.get("/ready")

@@ -31,6 +31,7 @@ PATHS = st.sampled_from(
         "/{}",
         "/settings/power_profile",
         "/settings/power_schedule",
+        "/settings/power_changes",
     ]
 )
 TEXT = st.text(max_size=12)

@@ -24,6 +24,7 @@ from regime3.errors import NodeRefused, Regime3Error
 from regime3.paths import Lab
 from regime3.power.before import Before
 from regime3.power.card import Card
+from regime3.power.changes import Changes
 from regime3.power.hours import Boundary, QuietHours
 from regime3.power.profiles import PROFILES, Applied, Profile, apply, profile_of
 
@@ -36,7 +37,8 @@ HOLD_S = 60.0
 
 
 class Keeper:
-    """The power of one node. `tell` gets a line for people whenever something changes."""
+    """The power of one node. `tell` gets a line for people whenever something changes, and
+    `power.changes` keeps it with its time."""
 
     def __init__(
         self,
@@ -62,8 +64,9 @@ class Keeper:
         self._one = threading.Lock()
         self._power, self._clock = power, clock
         self._before = Before(lab)
+        self._changes = Changes(lab)
         self._hours = QuietHours(power.quiet_hours, zone) if power.quiet_hours else None
-        self._slots, self._on_slots, self._tell = slots, on_slots, tell
+        self._slots, self._on_slots, self._tell_people = slots, on_slots, tell
         self._manual: str | None = None
         self._edge: Boundary | None = None
         self._set: str | None = None
@@ -218,6 +221,13 @@ class Keeper:
             self._tell(f"power: {name}" + "".join(_line(done) for done in self.applied))
         self._set = name
         self._on_slots(slots)
+
+    def _tell(self, line: str) -> None:
+        self._tell_people(line)
+        try:
+            self._changes.append(self._clock.now(), line)
+        except OSError as problem:  # a full disk takes the lane its event, never the card its limit
+            self._tell_people(f"power: this could not be kept: {problem}")
 
     def _put(self, profile: Profile) -> list[Applied]:
         done = []

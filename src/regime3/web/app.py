@@ -242,12 +242,11 @@ class Pages:
         return _json(self.boxes.node.ask(f"jobs?limit={JOBS_SHOWN}", "jobs"))
 
     def power(self, request: Request) -> Response:
-        """The profile that holds at the node, and its quiet hours."""
-        node = self.boxes.node
-        told = node.ask("settings/power_profile", "profile")
-        return _json(
-            {**told, "schedule": node.ask("settings/power_schedule", "schedule")["schedule"]}
-        )
+        """The profile that holds at the node, its quiet hours, and what changed."""
+        told: dict[str, Any] = {}
+        for name in ("changes", "schedule", "profile"):  # the reason of the last one stands
+            told |= self.boxes.node.ask(f"settings/power_{name}", name)
+        return _json(told | {"changes": (told["changes"] or {}).get("changes", [])})
 
     def models(self, request: Request) -> Response:
         """The node's models, in memory or not, and what the aliases mean."""

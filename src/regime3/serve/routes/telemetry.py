@@ -19,6 +19,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
 
 from regime3 import __version__
+from regime3.power.changes import read as read_changes
 from regime3.serve.metrics import CONTENT_TYPE
 from regime3.serve.refusals import refusals
 from regime3.serve.telemetry import LOG_LINES_MAX, LOGS, Telemetry, model_lines
@@ -207,6 +208,19 @@ class ScheduleBody(Body):
     next_profile: Literal["none", "quiet", "normal", "max"] | None
 
 
+class ChangeBody(Body):
+    """A line for people, and when."""
+
+    at: float
+    text: str
+
+
+class ChangesBody(Body):
+    """What was changed of the power, the newest last."""
+
+    changes: list[ChangeBody]
+
+
 def telemetry_router(telemetry: Telemetry) -> APIRouter:
     """All routes of this file."""
     router = APIRouter()
@@ -335,5 +349,11 @@ def _power(telemetry: Telemetry) -> APIRouter:
     def power_schedule() -> ScheduleBody:
         """Quiet hours, and what comes next."""
         return ScheduleBody(**keeper.schedule())
+
+    @router.get("/settings/power_changes", responses=refusals())
+    def power_changes() -> ChangesBody:
+        """When and how the power changed, also before this node started."""
+        found = read_changes(telemetry.lab)
+        return ChangesBody(changes=[ChangeBody(at=one.at, text=one.text) for one in found])
 
     return router

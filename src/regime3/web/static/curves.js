@@ -11,7 +11,7 @@ import { colours, lossTrack, speedTrack } from "./tracks.js";
 
 // Of each what is drawn, and no more: it is the largest part of what goes over the wire.
 const METRICS = "loss:min:max:mean,loss_smoothed:last,validation_loss:last,tokens_per_sec:min:max:mean,supervised_per_sec:mean";
-const LANES = [["Checkpoint", "e-seal", ["sealed"]], ["Fault", "e-fault", null], ["File", "e-file", ["admitted", "file-over"]], ["Verdict", "e-verdict", ["verdict"]]];
+const LANES = [["Checkpoint", "e-seal", ["sealed"]], ["Fault", "e-fault", null], ["File", "e-file", ["admitted", "file-over"]], ["Verdict", "e-verdict", ["verdict"]], ["Power", "e-power", ["power"]]];
 const TABLE_ROWS = 24;
 const GLYPH_PX = 13;
 
@@ -25,6 +25,7 @@ export class Curves {
     this.answer = null;
     this.events = [];
     this.verdicts = [];
+    this.power = [];
     this.status = null;
     this.askedStep = null;
     this.askedAt = -Infinity;
@@ -107,6 +108,12 @@ export class Curves {
   /** Verdicts of the judge, as events; they come from another file than the trainer's events. */
   judged(verdicts) {
     this.verdicts = verdicts.map((one) => ({ kind: "verdict", level: "INFO", time: one.at, word: one.word, text: verdictText(one) }));
+    if (this.charts.length) this.showLanes();
+  }
+
+  /** Changes of the node's power, as events; they come from the node. */
+  powered(changes) {
+    this.power = changes.map((one) => ({ kind: "power", level: "INFO", time: one.at, text: one.text }));
     if (this.charts.length) this.showLanes();
   }
 
@@ -217,8 +224,8 @@ export class Curves {
     if (!chart || chart.scales.x.min === null) return;
     const { min, max } = chart.scales.x;
     const width = chart.bbox.width / devicePixelRatio;
-    const inside = [...this.events, ...this.verdicts].filter((event) => event.time >= min && event.time <= max);
-    $("lanes").replaceChildren(...LANES.map(([name, shape, kinds]) => {
+    const inside = [...this.events, ...this.verdicts, ...this.power].filter((event) => event.time >= min && event.time <= max);
+    $("lanes").replaceChildren(...LANES.filter(([name]) => name !== "Power" || this.power.length).map(([name, shape, kinds]) => {
       const mine = inside.filter((event) => (kinds ? kinds.includes(event.kind) : event.level !== "INFO"));
       const track = el("div", { class: "lane-p" });
       let lastLeft = -Infinity;
@@ -236,7 +243,7 @@ export class Curves {
   }
 
   readEvent(time) {
-    const told = [...this.events.filter((event) => event.kind !== "ready"), ...this.verdicts].sort((a, b) => a.time - b.time);
+    const told = [...this.events.filter((event) => event.kind !== "ready"), ...this.verdicts, ...this.power].sort((a, b) => a.time - b.time);
     const chart = this.charts[0];
     const near = chart ? ((chart.scales.x.max - chart.scales.x.min) / Math.max(1, chart.bbox.width / devicePixelRatio)) * 9 : 1;
     const event = time === null ? told.at(-1) : told.filter((one) => Math.abs(one.time - time) < near).at(-1);

@@ -6,6 +6,7 @@ import { Loop } from "./loop.js";
 import { showMachine } from "./machine.js";
 import { makeAlerts, makeAnswers, makeEvents, showAccuracy } from "./panels.js";
 import { showQueue } from "./queue.js";
+import { Power } from "./power.js";
 import { offerToSave } from "./save.js";
 import { Since } from "./since.js";
 import { showStrip } from "./strip.js";
@@ -14,6 +15,7 @@ const feed = openPage(show);
 const curves = new Curves(feed);
 offerToSave(curves, feed);
 const since = new Since(feed);
+const power = new Power(feed, (changes) => curves.powered(changes));
 const loop = new Loop(feed, (verdicts) => { curves.judged(verdicts); since.judged(verdicts); });
 const [showAlerts, showEvents, showAnswers] = [makeAlerts(feed), makeEvents(feed), makeAnswers(feed)];
 
@@ -28,6 +30,7 @@ function show(live, feed, state) {
   showMachine([status]);
   curves.follow(status);
   loop.follow();
+  power.follow();
   since.follow(live);
 }
 
