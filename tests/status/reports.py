@@ -44,7 +44,8 @@ def validated(step: int, loss: float = 1.5, right: int = 2, wrong: int = 2) -> s
         for i in range(right + wrong)
     ]
     layers = say.LayerReading([0.5, 0.25], [1.0, 0.9])
-    return say.Validated(step, loss, 64, 0.5, answers, layers)
+    sureness = say.SurenessReading(0.4, 0.03)
+    return say.Validated(step, loss, 64, 0.5, answers, layers, sureness)
 
 
 class FakeCards:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 from typing import Any
 
@@ -18,7 +19,15 @@ from regime3.train.loss import TokenLoss
 from regime3.train.slices import collate
 from regime3.train.validate import ValidationRow, Validator, choose_rows
 
-from .tiny import everything_hash, example, make_window, settings_with, tiny_model, trainer_for
+from .tiny import (
+    VOCABULARY,
+    everything_hash,
+    example,
+    make_window,
+    settings_with,
+    tiny_model,
+    trainer_for,
+)
 
 DRAW = random.Random("validation")
 ROWS = [ValidationRow(example(n, n // 2, DRAW), prompt=f"p{n}") for n in range(8, 20)]
@@ -168,6 +177,16 @@ def test_out_of_memory_in_validation_is_left_out_and_said() -> None:
     reports = driver.of(Validated)
     assert reports[0].answers == [] and reports[0].loss is not None
     assert len(reports[-1].answers) == 2
+
+
+def test_a_loss_says_how_sure_the_model_was() -> None:
+    _, driver = run(validator_for(validation__every_steps=2), windows=4)
+    reports = driver.of(Validated)
+    for report in reports:
+        assert report.sureness is not None
+        assert 0 < report.sureness.entropy <= math.log(VOCABULARY) + 1e-4
+        assert 0 <= report.sureness.calibration_error <= 1
+    assert reports[0].sureness != reports[-1].sureness
 
 
 def test_no_validation_rows_no_report() -> None:

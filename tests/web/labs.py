@@ -120,7 +120,8 @@ def train(day: Day, first: int, last: int, *, step_s: float = 6.0, of: int | Non
                 )
                 for prompt, golden, model in QUESTIONS
             ]
-            day.board.take(say.Validated(step, loss_at(step, of) + 0.11, 64, 1.0, answers))
+            sure, loss = say.SurenessReading(0.4, 0.031), loss_at(step, of) + 0.11
+            day.board.take(say.Validated(step, loss, 64, 1.0, answers, sureness=sure))
         if step % 400 == 0:
             day.board.take(say.Sealed(step // 400, step, "steps", 1.4, 2_400_000_000))
             day.board.update(queue=files(24 * step))

@@ -69,6 +69,11 @@ def _learning(found: dict[str, Any]) -> Text:
     if exact is not None or right:
         shown = "" if exact is None else f"exact match {exact:.0f} %"
         lines.append(", ".join(part for part in (shown, right) if part))
+    if found.get("token_entropy") is not None and found.get("fixed_eval_ece") is not None:
+        lines.append(
+            f"next tokens: entropy {found['token_entropy']:.3f} nats, "
+            f"calibration error {100 * found['fixed_eval_ece']:.1f} %"
+        )
     return _block("Learning?", lines)
 
 

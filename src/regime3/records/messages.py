@@ -172,6 +172,15 @@ class LayerReading(msgspec.Struct, frozen=True):
     """Cosine of what it adds with what it added at the reading before; None: there was none."""
 
 
+class SurenessReading(msgspec.Struct, frozen=True):
+    """Of the next token on validation rows; see `regime3.train.sureness`."""
+
+    entropy: float
+    """Nats a token."""
+    calibration_error: float
+    """Expected calibration error, 0 to 1."""
+
+
 class Validated(Report, frozen=True, tag="validated"):
     """Loss over validation rows and greedy answers; either may be missing for want of time."""
 
@@ -181,6 +190,7 @@ class Validated(Report, frozen=True, tag="validated"):
     seconds: float
     answers: list[Answer] = []
     layers: LayerReading | None = None
+    sureness: SurenessReading | None = None
 
 
 class OutOfMemory(Report, frozen=True, tag="out-of-memory"):

@@ -252,7 +252,7 @@ class TrainingStatus(msgspec.Struct):
     val_train_gap: float | None = None
     """validation_loss less streaming_ce at that time."""
     token_entropy: float | None = None
-    """Null until the train room reports the entropy of its predictions."""
+    """Validated.sureness: nats a supervised token of validation rows, over the whole vocabulary."""
     think_tag_count: int = 0
     """StepDone.think_examples: examples with thinking markers trained so far."""
     think_tag_percent: float | None = None
@@ -300,7 +300,7 @@ class TrainingStatus(msgspec.Struct):
     fixed_eval_ce: float | None = None
     """Validated.loss of the last evaluation."""
     fixed_eval_ece: float | None = None
-    """Null until the score room measures calibration."""
+    """Validated.sureness: expected calibration error of the next token there, 0 to 1."""
     fixed_eval_trend: Trend | None = None
     """Last 5 validation losses against the 5 before, beyond two standard errors."""
 

@@ -397,6 +397,9 @@ class StatusBoard:
         figures = answers.take(self.status, report, now, self.settings.status.recent_examples)
         if figures:
             self.history.append(report.step, now, figures)
+        if report.sureness is not None:
+            self.status.token_entropy = report.sureness.entropy
+            self.status.fixed_eval_ece = report.sureness.calibration_error
         if report.layers is not None:
             told = {"step": report.step}
             activity, steadiness = report.layers.activity, report.layers.steadiness

@@ -22,6 +22,8 @@ from torch.utils.checkpoint import checkpoint
 
 from regime3.train.slices import SliceBatch, collate
 
+Told = Callable[[torch.Tensor, torch.Tensor], None]
+"""Gets every chunk's logits [tokens, vocabulary] in fp32 and its targets [tokens]."""
 PARITY_TOLERANCE = 2e-3
 PARITY_LENGTHS = (7, 4)
 
@@ -63,17 +65,20 @@ class TokenLoss:
         self.rule = HeadRule.of(model.config)
         self.fast = isinstance(self.head, torch.nn.Linear)
 
-    def sum(self, batch: SliceBatch) -> torch.Tensor:
-        """Summed negative log-likelihood of the batch's targets, nats; a scalar in fp32."""
+    def sum(self, batch: SliceBatch, told: Told | None = None) -> torch.Tensor:
+        """Summed negative log-likelihood of the batch's targets, nats; a scalar in fp32.
+
+        `told` gets the logits; without gradients only, as they are made twice with them.
+        """
         if not self.fast:
-            return _own_logits_loss(self.model, batch)
+            return _own_logits_loss(self.model, batch, told)
         hidden = self._hidden(batch)
         chunks = range(0, len(batch.targets), self.chunk_tokens)
         total = hidden.new_zeros((), dtype=torch.float32)
         for first in chunks:
             part = hidden[first : first + self.chunk_tokens]
             targets = batch.targets[first : first + self.chunk_tokens]
-            total = total + self._chunk(part, targets, recompute=len(chunks) > 1)
+            total = total + self._chunk(part, targets, told, recompute=len(chunks) > 1)
         return total
 
     def _hidden(self, batch: SliceBatch) -> torch.Tensor:
@@ -87,24 +92,30 @@ class TokenLoss:
         return states.reshape(-1, states.shape[-1]).index_select(0, batch.positions)
 
     def _chunk(
-        self, hidden: torch.Tensor, targets: torch.Tensor, *, recompute: bool
+        self, hidden: torch.Tensor, targets: torch.Tensor, told: Told | None, *, recompute: bool
     ) -> torch.Tensor:
         if recompute and torch.is_grad_enabled():
             out: torch.Tensor = checkpoint(
                 self._chunk_loss, hidden, targets, use_reentrant=False, preserve_rng_state=False
             )
             return out
-        return self._chunk_loss(hidden, targets)
+        return self._chunk_loss(hidden, targets, told)
 
-    def _chunk_loss(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _chunk_loss(
+        self, hidden: torch.Tensor, targets: torch.Tensor, told: Told | None = None
+    ) -> torch.Tensor:
         logits = self.rule.apply(self.head(hidden).float())
+        if told is not None:
+            told(logits, targets)
         return F.cross_entropy(logits, targets, reduction="sum")
 
 
-def _own_logits_loss(model: Any, batch: SliceBatch) -> torch.Tensor:
+def _own_logits_loss(model: Any, batch: SliceBatch, told: Told | None = None) -> torch.Tensor:
     """The same sum from the model's own forward, which knows its head best."""
     out = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask(), use_cache=False)
     logits = out.logits.reshape(-1, out.logits.shape[-1]).index_select(0, batch.positions)
+    if told is not None:
+        told(logits.float(), batch.targets)
     return F.cross_entropy(logits.float(), batch.targets, reduction="sum")
 
 

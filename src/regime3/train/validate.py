@@ -25,12 +25,20 @@ from regime3.clock import Clock, SystemClock
 from regime3.config import Settings
 from regime3.model import oom
 from regime3.model.generate import greedy
-from regime3.records.messages import Alert, Answer, Beat, LayerReading, Validated
+from regime3.records.messages import (
+    Alert,
+    Answer,
+    Beat,
+    LayerReading,
+    SurenessReading,
+    Validated,
+)
 from regime3.records.rows import Example, RowRef
 from regime3.train.layers import LayerWatch
 from regime3.train.metrics import WindowResult
 from regime3.train.rng import TorchRng
 from regime3.train.slices import collate, cut, supervised_count
+from regime3.train.sureness import Sureness
 
 if TYPE_CHECKING:
     from regime3.train.trainer import WindowTrainer
@@ -107,6 +115,7 @@ class Validator:
         """What they last cost; nothing is known before the first time."""
         self.loss_due = self.answers_due = False
         self._layers: LayerWatch | None = None
+        self._sureness = Sureness()
 
     def __call__(self, trainer: WindowTrainer, result: WindowResult) -> None:
         """Earn, and validate what is due and affordable."""
@@ -126,11 +135,13 @@ class Validator:
         loss: float | None = None
         answers: list[Answer] = []
         layers: LayerReading | None = None
+        sure: SurenessReading | None = None
         with _aside(trainer.model), trainer.averaged():
             if self.loss_due and self.account.affords(self.loss_price_s):
                 loss, self.loss_price_s = self._timed(lambda: self._loss(trainer))
                 measured = None if self._layers is None else self._layers.reading()
                 layers = None if loss is None else measured
+                sure = None if loss is None else self._sureness.reading()
                 self.loss_due = False
             if self.answers_due and self.account.affords(self.answers_price_s):
                 answers, self.answers_price_s = self._timed(lambda: self._answers(trainer))
@@ -138,7 +149,7 @@ class Validator:
         seconds = self.clock.monotonic() - started
         if loss is not None or answers:
             rows = len(self.rows) if loss is not None else 0
-            trainer.hooks.report(Validated(step, loss, rows, seconds, answers or [], layers))
+            trainer.hooks.report(Validated(step, loss, rows, seconds, answers or [], layers, sure))
 
     def _timed(self, work: Callable[[], Any]) -> tuple[Any, float]:
         """The work's result and its seconds, paid. Out of memory gives None and an alert."""
@@ -156,11 +167,12 @@ class Validator:
         total = 0.0
         if self._layers is None:
             self._layers = LayerWatch(trainer.model)
+        self._sureness = Sureness()
         try:
             for part in cut(rows, step.budget.tokens, "whole", step.price_tokens):
                 batch = collate(part.examples, step.device)
                 with step.autocast(), self._layers.over(batch.positions):
-                    total += step.loss.sum(batch).item()
+                    total += step.loss.sum(batch, self._sureness.add).item()
         except (RuntimeError, MemoryError) as error:
             _say_oom(trainer, error)
             return None

@@ -35,8 +35,8 @@ function show(live, feed, state) {
 }
 
 function accuracyOf(status) {
-  const { total_evals, recent_matches, accuracy_trend, fixed_eval_em, accuracy_percent } = status;
-  return { total_evals, recent_matches, accuracy_trend, fixed_eval_em, accuracy_percent };
+  const { total_evals, recent_matches, accuracy_trend, fixed_eval_em, accuracy_percent, token_entropy, fixed_eval_ece } = status;
+  return { total_evals, recent_matches, accuracy_trend, fixed_eval_em, accuracy_percent, token_entropy, fixed_eval_ece };
 }
 
 addEventListener("scroll", () => document.body.classList.toggle("scrolled", scrollY > 120), { passive: true });

@@ -68,7 +68,9 @@ export const showAccuracy = whenChanged(([status]) => {
     el("div", { class: "wl", role: "img", "aria-label": `${right} of the last ${matches.length} answers right` },
       ...[...matches].map((one) => el("i", { class: one === "1" ? "y" : "n" }))),
     el("p", { class: "wlcap" }, el("span", {}, "newest right"),
-      el("span", {}, el("b", {}, String(right)), ` of last ${matches.length}, in all `, el("b", {}, say.percent(status.accuracy_percent)))));
+      el("span", {}, el("b", {}, String(right)), ` of last ${matches.length}, in all `, el("b", {}, say.percent(status.accuracy_percent)))),
+    status.token_entropy === null ? "" : el("p", { class: "t2 small", title: "Of the next token on validation rows: how much it leaves open, and by how much its confidence misses how often it is right" },
+      `Next tokens: entropy ${say.loss(status.token_entropy)} nats, calibration error ${say.percent(100 * status.fixed_eval_ece, 1)}`));
 });
 
 let chosen = null;
