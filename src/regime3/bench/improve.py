@@ -30,7 +30,7 @@ from regime3 import disk, report, tasks
 from regime3.bench.door import START_S_MAX, address_of
 from regime3.client import Client
 from regime3.demo import founded
-from regime3.errors import Unavailable
+from regime3.errors import NodeRefused, Unavailable
 from regime3.judge import ledger
 from regime3.lang import codebook
 from regime3.paths import Lab
@@ -114,7 +114,8 @@ def compare(lab: Lab, share: float, until: float = math.inf) -> dict[str, Any]:
     with running(lab, "node"), client_of(lab) as client:
         for job in client.jobs()["data"]:  # what the run left open would take the models' places
             if job["state"] in ("queued", "running"):
-                client.cancel(job["id"])
+                with contextlib.suppress(NodeRefused):  # it ended meanwhile
+                    client.cancel(job["id"])
         before, after = (answers(client, model, asked) for model in (first, last))
     trained = report.view(lab)["training"]
     figures = _figures(before, after) | {
