@@ -15,7 +15,7 @@ from regime3.jobs.orders import GenerateOrder
 from regime3.paths import Lab
 from regime3.registry import Registry
 from regime3.serve.models import Models
-from regime3.serve.retention import DAY_S, Retention
+from regime3.serve.retention import DAY_S, GB, Retention
 from tests.jobs.conftest import done, ended
 from tests.jobs.double import FakeEngine, models
 from tests.registry.folders import a_folder
@@ -112,7 +112,7 @@ def test_models_that_were_not_pushed_stay_and_a_new_look_changes_nothing(tmp_pat
 
 def test_with_zero_everything_is_kept(tmp_path: Path) -> None:
     async def story() -> None:
-        scene = await Scene(tmp_path, models_keep=0, jobs_keep_days=0.0).open()
+        scene = await Scene(tmp_path, models_keep=0, jobs_keep_days=0.0, jobs_keep_gb=0.0).open()
         scene.push("a", "b")
         await scene.jobs.start()
         job = await done(scene.jobs, order())
@@ -151,11 +151,41 @@ def test_old_jobs_go_with_rows_results_and_output_and_open_ones_never(tmp_path: 
     asyncio.run(story())
 
 
+def test_the_oldest_jobs_go_until_the_output_of_the_others_fits(tmp_path: Path) -> None:
+    async def story() -> None:
+        scene = await Scene(tmp_path).open()
+        await scene.jobs.cancel((await scene.jobs.create(order())).id)  # no output, and oldest
+        await scene.jobs.start()
+        made = [await done(scene.jobs, order(n=number)) for number in (1, 2, 3)]
+        scene.clock.advance(1.0)
+        waiting = await scene.jobs.create(order())
+        folders = [scene.lab.node_job(job.id) for job in made]
+        sizes = [sum(path.stat().st_size for path in folder.iterdir()) for folder in folders]
+        await ended(scene.jobs, waiting)
+
+        async def tidy(room: int) -> None:
+            settings = config.Node(jobs_keep_gb=room / GB)
+            keeps = Retention(settings, scene.models, scene.jobs, scene.told.append)
+            await keeps.tidy()
+
+        await tidy(sum(sizes))  # what ended in this very moment is not looked at
+        assert all(folder.is_dir() for folder in folders) and not scene.told
+        await tidy(sum(sizes) - 1)
+        assert [folder.is_dir() for folder in folders] == [False, True, True]
+        (line,) = scene.told
+        assert line.startswith("deleted 2 oldest jobs, ") and made[0].id in line
+        await tidy(sizes[2])
+        assert [folder.is_dir() for folder in folders] == [False, False, True]
+        await scene.jobs.close()
+
+    asyncio.run(story())
+
+
 def test_a_job_that_is_tried_again_while_old_ones_go_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story() -> None:
-        scene = await Scene(tmp_path, jobs_keep_days=7.0).open()
+        scene = await Scene(tmp_path, jobs_keep_days=7.0, jobs_keep_gb=0.0).open()
         job = await scene.jobs.create(order())
         await scene.jobs.cancel(job.id)
         scene.clock.advance(8 * DAY_S)

@@ -280,6 +280,13 @@ class Node:
     jobs_keep_days: float = setting(
         30.0, "Days after which a job that has ended is deleted; 0: never.", low=0.0, high=36500.0
     )
+    jobs_keep_gb: float = setting(
+        4.0,
+        "Output of ended jobs that is kept, GB, the oldest go first; 0: all. The job store grows "
+        "to about the same again.",
+        low=0.0,
+        high=10**6,
+    )
     push_to: str = setting("", "Address of the node that seals are pushed to; empty: none.")
     push_token: str = setting("", "Admin token of that node.")
     push_activate: bool = setting(True, "A seal that was pushed becomes that node's champion.")

@@ -195,11 +195,30 @@ class Jobs:
     async def delete_older(self, age_s: float) -> list[str]:
         """Delete jobs that ended longer ago than this, output first; gives their ids.
 
-        Output goes first, so that a kill in between leaves a job that is deleted next time, and
-        never a folder that no job knows. Raises `Unavailable` and `OSError`."""
-        found = []
+        Raises `Unavailable` and `OSError`."""
         before = self._clock.now() - age_s
-        for job_id in await self._store.ended_before(before):
+        return await self._delete(await self._store.ended_before(before), before)
+
+    async def delete_beyond(self, size_bytes: int) -> list[str]:
+        """Delete the oldest ended jobs until the output of the others fits; gives their ids.
+
+        Raises `Unavailable` and `OSError`."""
+        before = self._clock.now()
+        ended = await self._store.ended_before(before)
+        sizes = await asyncio.to_thread(output.sizes, self._lab, ended)
+        spare, excess = [], sum(sizes) - size_bytes
+        for job_id, size in zip(ended, sizes, strict=True):
+            if excess <= 0:
+                break
+            spare.append(job_id)
+            excess -= size
+        return await self._delete(spare, before)
+
+    async def _delete(self, job_ids: list[str], before: float) -> list[str]:
+        """Those of them that are still ended. Output goes first, so that a kill in between leaves
+        a job that is deleted next time, and never a folder that no job knows."""
+        found = []
+        for job_id in job_ids:
             async with self._again:
                 job = await self._store.job(job_id)
                 if job.ended is None or job.ended >= before:

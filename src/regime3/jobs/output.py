@@ -137,6 +137,15 @@ def withdraw(lab: Lab, job_id: str) -> None:
     disk.remove_folder(lab.node_job(job_id))
 
 
+def sizes(lab: Lab, job_ids: list[str]) -> list[int]:
+    """Bytes of the output of each; 0 where there is none."""
+    folders = (lab.node_job(job_id) for job_id in job_ids)
+    return [
+        sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0
+        for folder in folders
+    ]
+
+
 def sweep(lab: Lab) -> None:
     """Delete what a killed process had not sealed."""
     if lab.node_jobs.is_dir():

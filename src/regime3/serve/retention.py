@@ -1,4 +1,4 @@
-"""What the node deletes by itself: pushed models beyond a number, jobs beyond an age.
+"""What the node deletes by itself: pushed models beyond a number, jobs beyond an age or a size.
 
     retention = Retention(settings.node, models, jobs, tell)
     await retention.run()        # until cancelled; `tidy` is one round
@@ -20,6 +20,7 @@ from regime3.serve.models import Models
 
 PAUSE_S = 600.0
 DAY_S = 86_400.0
+GB = 10**9
 
 
 class Retention:
@@ -55,6 +56,14 @@ class Retention:
         if days:
             for job_id in await self._jobs.delete_older(days * DAY_S):
                 self._tell(f"deleted job {job_id}: node.jobs_keep_days is {days:g}")
+        room = self._settings.jobs_keep_gb
+        if room:
+            gone = await self._jobs.delete_beyond(int(room * GB))
+            if gone:  # a loop ends hundreds an hour: one line for all of them
+                self._tell(
+                    f"deleted {len(gone)} oldest jobs, {gone[0]} to {gone[-1]}: "
+                    f"node.jobs_keep_gb is {room:g}"
+                )
 
     def _spare_models(self) -> list[str]:
         """Pushed ones beyond the newest, the oldest first."""
